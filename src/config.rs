@@ -1,0 +1,130 @@
+//! Everything that can be set, with its default, its unit and why it is that much.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The port of the plain listener.
+pub const DEFAULT_PORT: u16 = 4242;
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen; port 0 takes any free port.
+    pub listen: Vec<SocketAddr>,
+    /// The database: `sqlite://PATH`.
+    pub database_url: String,
+    /// What one client may take of the server.
+    pub limits: Limits,
+    /// What hashing a password costs.
+    pub password_cost: PasswordCost,
+    /// The wall clock.
+    pub clock: Clock,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
+            database_url: "sqlite://chinwag.db".to_owned(),
+            limits: Limits::default(),
+            password_cost: PasswordCost::default(),
+            clock: Clock::System,
+        }
+    }
+}
+
+/// What one client may take of the server.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Units: bytes of one request, headers included. Four times the longest content, as escaping costs nothing here.
+    pub request_bytes: usize,
+    /// Units: bytes of a message's content. Some ten pages of text; longer things are files.
+    pub content_bytes: usize,
+    /// Units: bytes that wait for one connection's socket, a quarter of them for responses. At least four times
+    /// `content_bytes`, so that any update fits.
+    pub outbox_bytes: usize,
+    /// Requests of one connection that may wait for their response before the connection is not read any more.
+    pub in_flight: usize,
+    /// How long a started request may take to arrive whole.
+    pub request_deadline: Duration,
+    /// How long a request may wait for the writer before it is refused as busy.
+    pub busy_after: Duration,
+    /// How long a token lives unused.
+    pub token_lifetime: Duration,
+    /// How long a stopping server waits for its connections to take what is in their outboxes.
+    pub drain_deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes: 64 * 1024,
+            content_bytes: 16 * 1024,
+            outbox_bytes: 256 * 1024,
+            in_flight: 64,
+            request_deadline: Duration::from_secs(30),
+            busy_after: Duration::from_secs(2),
+            token_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
+            drain_deadline: Duration::from_secs(3),
+        }
+    }
+}
+
+/// What hashing a password with Argon2id costs, with one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordCost {
+    /// Units: KiB of memory for one hash.
+    pub memory_kib: u32,
+    /// Passes over the memory.
+    pub iterations: u32,
+}
+
+impl PasswordCost {
+    /// The least that Argon2 takes: for tests, whose passwords protect nobody. No flag leads here.
+    pub const FOR_TESTS: Self = Self { memory_kib: 8, iterations: 1 };
+}
+
+/// Source: OWASP Password Storage Cheat Sheet, the first of its equal choices for Argon2id.
+impl Default for PasswordCost {
+    fn default() -> Self {
+        Self { memory_kib: 19_456, iterations: 2 }
+    }
+}
+
+/// The wall clock: when a message was sent, whether a token has expired. Timeouts use a monotonic clock instead.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    /// The system's.
+    System,
+    /// A clock that stands still until it is moved, for tests. Units: milliseconds since 1970.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that shows the present and moves by [`Clock::advance`] alone.
+    pub fn manual() -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(Self::System.now_ms())))
+    }
+
+    /// Milliseconds since 1970 (UTC).
+    pub fn now_ms(&self) -> i64 {
+        match self {
+            Self::System => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, whole_ms),
+            Self::Manual(now_ms) => now_ms.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Moves a manual clock on, for everyone who holds a copy; the system's cannot be moved.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Manual(now_ms) = self {
+            now_ms.fetch_add(whole_ms(by), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whole milliseconds, as times are stored.
+pub(crate) fn whole_ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

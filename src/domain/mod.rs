@@ -1,0 +1,19 @@
+//! Values that are valid by construction: who holds one need not check it again.
+//!
+//! Nothing here does any IO, and nothing here knows the wire or the database.
+
+mod content;
+mod group_name;
+mod ids;
+mod password;
+mod secret;
+mod token;
+mod username;
+
+pub use content::{Content, InvalidContent};
+pub use group_name::{GroupName, InvalidGroupName};
+pub use ids::{GroupId, MessageId, SessionId, UserId};
+pub use password::{InvalidPassword, Password};
+pub use secret::Secret;
+pub use token::{Token, TokenHash};
+pub use username::{InvalidUsername, Username};

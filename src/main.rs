@@ -1,0 +1,67 @@
+//! The `chinwag` command.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chinwag::cli::{Cli, Command, Serve};
+use chinwag::server::Server;
+use chinwag::{shutdown, telemetry};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What a shell sees of a process that SIGINT has ended.
+const INTERRUPTED: i32 = 130;
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    let result = match command {
+        Command::Serve(serve) => run(&serve),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            eprintln!("chinwag: {err:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(serve: &Serve) -> anyhow::Result<()> {
+    telemetry::start(serve.log_format);
+    let shutdown = on_signal().context("cannot listen for signals")?;
+    let server = Server::start(&serve.config()).await?;
+    announce(&server);
+    server.run(shutdown).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The one line on stdout: scripts read the real port from it.
+fn announce(server: &Server) {
+    let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
+    let line = format!(
+        "chinwag {} listening on {}, database {}\n",
+        env!("CARGO_PKG_VERSION"),
+        addresses.join(" and "),
+        server.database().display()
+    );
+    // Nobody may be reading it any more, which is no reason to stop.
+    std::io::stdout().write_all(line.as_bytes()).ok();
+}
+
+/// The first SIGINT or SIGTERM ends the server in order, the second at once.
+fn on_signal() -> std::io::Result<shutdown::Shutdown> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (trigger, shutdown) = shutdown::channel();
+    tokio::spawn(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        tracing::info!("stopping; a second signal ends it at once");
+        trigger.trigger();
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(shutdown)
+}

@@ -1,0 +1,132 @@
+//! Which messages a connection's peer has acknowledged, told from what TCP says of its bytes.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::TcpStream;
+
+use super::unacknowledged::unacknowledged_bytes;
+use crate::outbox::Received;
+use crate::service::Service;
+
+/// Chunks that may be unacknowledged before they are taken together, which only makes their acknowledgement later.
+const MAX_PENDING: usize = 64;
+
+/// Follows one connection. Shared by its writer and by whoever asks for it when its user logs in elsewhere.
+#[derive(Debug)]
+pub(super) struct Acknowledged {
+    stream: Arc<TcpStream>,
+    service: Arc<Service>,
+    written: Mutex<Written>,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    bytes: u64,
+    /// An end of stream counts as a byte until it is acknowledged.
+    is_ended: bool,
+    /// Positions in the stream, and what the peer has received when it has acknowledged up to there.
+    pending: VecDeque<(u64, Received)>,
+}
+
+impl Acknowledged {
+    pub(super) fn new(stream: Arc<TcpStream>, service: Arc<Service>) -> Self {
+        Self { stream, service, written: Mutex::default() }
+    }
+
+    /// Notes that all of a chunk was written, and the newest message in it.
+    pub(super) fn wrote(&self, bytes: usize, received: Option<Received>) {
+        let mut written = self.lock();
+        written.wrote(bytes as u64, received);
+    }
+
+    /// Notes that the stream was ended behind what was written.
+    pub(super) fn ended(&self) {
+        self.lock().is_ended = true;
+    }
+
+    /// Tells the service what is acknowledged by now; whether anything is still open.
+    pub(super) fn check(&self) -> bool {
+        let mut written = self.lock();
+        if !written.pending.is_empty()
+            && let Some(unacknowledged) = unacknowledged_bytes(&self.stream)
+        {
+            for received in written.acknowledge(unacknowledged) {
+                self.service.received(received);
+            }
+        }
+        !written.pending.is_empty()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Written> {
+        self.written.lock().expect("nothing in here panics, so the lock is never poisoned")
+    }
+}
+
+impl Written {
+    fn wrote(&mut self, bytes: u64, received: Option<Received>) {
+        self.bytes += bytes;
+        let Some(received) = received else { return };
+        let of_same_user = |(_, last): &&mut (u64, Received)| last.user_id == received.user_id;
+        if self.pending.len() >= MAX_PENDING
+            && let Some(last) = self.pending.back_mut().filter(|last| of_same_user(last))
+        {
+            *last = (self.bytes, received);
+        } else {
+            self.pending.push_back((self.bytes, received));
+        }
+    }
+
+    /// What is acknowledged when `unacknowledged` bytes of the stream are not, in order.
+    fn acknowledge(&mut self, unacknowledged: u64) -> Vec<Received> {
+        let open = unacknowledged.saturating_sub(u64::from(self.is_ended));
+        let position = self.bytes.saturating_sub(open);
+        let acknowledged = self.pending.partition_point(|(end, _)| *end <= position);
+        self.pending.drain(..acknowledged).map(|(_, received)| received).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{MessageId, UserId};
+
+    fn received(message: i64) -> Received {
+        Received { user_id: UserId(1), message_id: MessageId(message) }
+    }
+
+    #[test]
+    fn a_message_is_acknowledged_with_its_last_byte() {
+        let mut written = Written::default();
+        written.wrote(100, Some(received(1)));
+        written.wrote(10, None);
+        written.wrote(100, Some(received(2)));
+
+        assert_eq!(written.acknowledge(111), []);
+        assert_eq!(written.acknowledge(110), [received(1)]);
+        assert_eq!(written.acknowledge(1), []);
+        assert_eq!(written.acknowledge(0), [received(2)]);
+    }
+
+    #[test]
+    fn the_end_of_the_stream_is_no_byte_of_a_message() {
+        let mut written = Written::default();
+        written.wrote(100, Some(received(1)));
+        written.is_ended = true;
+
+        assert_eq!(written.acknowledge(2), []);
+        assert_eq!(written.acknowledge(1), [received(1)]);
+    }
+
+    #[test]
+    fn many_chunks_are_taken_together_and_never_acknowledged_early() {
+        let mut written = Written::default();
+        for message in 1..=200 {
+            written.wrote(10, Some(received(message)));
+        }
+
+        assert_eq!(written.pending.len(), MAX_PENDING);
+        assert_eq!(written.acknowledge(10).last(), Some(&received(63)));
+        assert_eq!(written.acknowledge(0), [received(200)]);
+    }
+}

@@ -1,0 +1,421 @@
+//! The outbox as a pure state machine: no locks, no tasks, no IO.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::domain::{MessageId, UserId};
+
+/// Units: bytes that a queued response or update costs besides its own: the entry, and its share of the queue.
+const ENTRY_BYTES: usize = 96;
+
+/// Units: bytes that the longest response takes in the outbox, kept free for every request that is unanswered.
+const RESPONSE_BYTES: usize = 256;
+
+/// Units: bytes that are handed to the socket at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// An empty queue keeps no more room than this. Units: entries.
+const KEPT_ENTRIES: usize = 16;
+
+/// How much may wait in an outbox.
+#[derive(Debug, Clone, Copy)]
+pub struct OutboxLimits {
+    /// Units: bytes, a quarter of them for responses.
+    pub bytes: usize,
+    /// Requests that may be unanswered.
+    pub in_flight: usize,
+}
+
+impl OutboxLimits {
+    fn response_bytes(self) -> usize {
+        self.bytes / 4
+    }
+
+    fn update_bytes(self) -> usize {
+        self.bytes - self.response_bytes()
+    }
+}
+
+/// What the connection's writer should do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Write these bytes.
+    Write(Chunk),
+    /// Read from the store what is owed here, and [fill](super::Outbox::fill) it in.
+    ReadOn(Gap),
+    /// Wait until something is put in.
+    Wait,
+    /// End: all that was put in is written, and nothing more will be.
+    End,
+}
+
+/// Bytes for the socket.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Whole responses and updates, in order.
+    pub bytes: Vec<u8>,
+    /// The newest message among them.
+    pub received: Option<Received>,
+}
+
+/// How far a user has received the log, once certain bytes have reached them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// Who.
+    pub user_id: UserId,
+    /// Up to where.
+    pub message_id: MessageId,
+}
+
+/// A part of the log that a lagging connection has to read from the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Who is owed it.
+    pub user_id: UserId,
+    /// Exclusive.
+    pub after: MessageId,
+    /// Inclusive. All of it was published, and responses that come before it are in the outbox.
+    pub upto: MessageId,
+    /// Units: bytes that there is room for.
+    pub room_bytes: usize,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Response(Bytes),
+    Update { bytes: Bytes, received: Received },
+}
+
+/// What the connection receives. Going from lagging to live takes one look at two ids, under the lock under which messages
+/// are offered, so that none can fall between.
+#[derive(Debug, Clone, Copy)]
+enum Delivery {
+    /// Nobody is logged in.
+    Off,
+    /// All that was offered is in the queue or was.
+    Live { user_id: UserId },
+    /// What is owed behind `cursor` and up to `owed_upto` has to be read from the store; nothing is queued meanwhile.
+    Lagging { user_id: UserId, cursor: MessageId, owed_upto: MessageId },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct State {
+    limits: OutboxLimits,
+    queue: VecDeque<Entry>,
+    delivery: Delivery,
+    /// Of entries in the queue and, until the next call of `next`, of those handed to the writer.
+    response_bytes: usize,
+    update_bytes: usize,
+    written_response_bytes: usize,
+    written_update_bytes: usize,
+    asked: u64,
+    answered: u64,
+    /// Responses to requests before which others are unanswered.
+    early: BTreeMap<u64, Bytes>,
+    is_closed: bool,
+}
+
+impl State {
+    pub(super) fn new(limits: OutboxLimits) -> Self {
+        Self {
+            limits,
+            queue: VecDeque::new(),
+            delivery: Delivery::Off,
+            response_bytes: 0,
+            update_bytes: 0,
+            written_response_bytes: 0,
+            written_update_bytes: 0,
+            asked: 0,
+            answered: 0,
+            early: BTreeMap::new(),
+            is_closed: false,
+        }
+    }
+
+    pub(super) fn ask(&mut self) -> Option<u64> {
+        let unanswered = usize::try_from(self.asked - self.answered).unwrap_or(usize::MAX);
+        let reserved = (unanswered + 1).saturating_mul(RESPONSE_BYTES);
+        let is_full = self.response_bytes.saturating_add(reserved) > self.limits.response_bytes();
+        // An empty share takes one request whatever its size, so that no setting can lock a connection up.
+        if unanswered >= self.limits.in_flight || (is_full && (unanswered > 0 || self.response_bytes > 0)) {
+            return None;
+        }
+        self.asked += 1;
+        Some(self.asked - 1)
+    }
+
+    pub(super) fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    pub(super) fn answered_before(&self, sequence: u64) -> bool {
+        self.answered >= sequence
+    }
+
+    pub(super) fn respond(&mut self, sequence: u64, response: Bytes) {
+        if sequence != self.answered {
+            self.early.insert(sequence, response);
+            return;
+        }
+        self.push_response(response);
+        while let Some(response) = self.early.remove(&self.answered) {
+            self.push_response(response);
+        }
+    }
+
+    fn push_response(&mut self, response: Bytes) {
+        self.answered += 1;
+        self.response_bytes += response.len() + ENTRY_BYTES;
+        self.queue.push_back(Entry::Response(response));
+    }
+
+    /// Whether the writer has something to do now that it had not before.
+    pub(super) fn offer(&mut self, message_id: MessageId, encode: impl FnOnce() -> Bytes) -> bool {
+        match &mut self.delivery {
+            Delivery::Off => false,
+            Delivery::Lagging { owed_upto, .. } => {
+                *owed_upto = message_id;
+                false
+            }
+            Delivery::Live { user_id } => {
+                let user_id = *user_id;
+                let bytes = encode();
+                if self.update_bytes + bytes.len() + ENTRY_BYTES > self.limits.update_bytes() {
+                    let cursor = MessageId(message_id.0 - 1);
+                    self.delivery = Delivery::Lagging { user_id, cursor, owed_upto: message_id };
+                } else {
+                    self.push_update(bytes, Received { user_id, message_id });
+                }
+                true
+            }
+        }
+    }
+
+    fn push_update(&mut self, bytes: Bytes, received: Received) {
+        self.update_bytes += bytes.len() + ENTRY_BYTES;
+        self.queue.push_back(Entry::Update { bytes, received });
+    }
+
+    pub(super) fn attach(&mut self, user_id: UserId, mark: MessageId, published: MessageId) {
+        self.delivery = Delivery::Lagging { user_id, cursor: mark, owed_upto: published };
+    }
+
+    pub(super) fn detach(&mut self) {
+        self.delivery = Delivery::Off;
+        self.queue.retain(|entry| matches!(entry, Entry::Response(_)));
+        self.update_bytes = self.written_update_bytes;
+    }
+
+    pub(super) fn next(&mut self) -> Next {
+        self.response_bytes -= std::mem::take(&mut self.written_response_bytes);
+        self.update_bytes -= std::mem::take(&mut self.written_update_bytes);
+        if !self.queue.is_empty() {
+            return Next::Write(self.take_chunk());
+        }
+        self.queue.shrink_to(KEPT_ENTRIES);
+        if self.is_closed {
+            return Next::End;
+        }
+        if let Delivery::Lagging { user_id, cursor, owed_upto } = self.delivery {
+            if cursor < owed_upto {
+                let room_bytes = self.limits.update_bytes();
+                return Next::ReadOn(Gap { user_id, after: cursor, upto: owed_upto, room_bytes });
+            }
+            self.delivery = Delivery::Live { user_id };
+        }
+        Next::Wait
+    }
+
+    fn take_chunk(&mut self) -> Chunk {
+        let mut chunk = Chunk { bytes: Vec::new(), received: None };
+        while let Some(entry) = self.queue.pop_front() {
+            let length = match &entry {
+                Entry::Response(bytes) => {
+                    self.written_response_bytes += bytes.len() + ENTRY_BYTES;
+                    chunk.bytes.extend_from_slice(bytes);
+                    bytes.len()
+                }
+                Entry::Update { bytes, received } => {
+                    self.written_update_bytes += bytes.len() + ENTRY_BYTES;
+                    chunk.bytes.extend_from_slice(bytes);
+                    chunk.received = Some(*received);
+                    bytes.len()
+                }
+            };
+            if chunk.bytes.len() + length > CHUNK_BYTES {
+                break;
+            }
+        }
+        chunk
+    }
+
+    pub(super) fn fill(&mut self, gap: Gap, updates: Vec<(MessageId, Bytes)>, is_last: bool) {
+        match &mut self.delivery {
+            Delivery::Lagging { user_id, cursor, .. } if *user_id == gap.user_id && *cursor == gap.after => {
+                let newest = updates.last().map_or(gap.upto, |(message_id, _)| *message_id);
+                *cursor = if is_last { gap.upto } else { newest };
+            }
+            // The login that asked has ended meanwhile; what it was owed counts as missed.
+            _ => return,
+        }
+        for (message_id, bytes) in updates {
+            self.push_update(bytes, Received { user_id: gap.user_id, message_id });
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.is_closed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: UserId = UserId(1);
+    const LIMITS: OutboxLimits = OutboxLimits { bytes: 4096, in_flight: 4 };
+
+    fn live() -> State {
+        let mut state = State::new(LIMITS);
+        state.attach(ADA, MessageId(0), MessageId(0));
+        assert_eq!(state.next(), Next::Wait);
+        state
+    }
+
+    fn bytes(text: &str) -> Bytes {
+        Bytes::copy_from_slice(text.as_bytes())
+    }
+
+    fn written(state: &mut State) -> String {
+        match state.next() {
+            Next::Write(chunk) => String::from_utf8(chunk.bytes).unwrap(),
+            other => panic!("expected something to write, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn responses_leave_in_the_order_of_their_requests() {
+        let mut state = State::new(LIMITS);
+        for sequence in 0..3 {
+            assert_eq!(state.ask(), Some(sequence));
+        }
+
+        state.respond(2, bytes("c"));
+        state.respond(1, bytes("b"));
+        assert_eq!(state.next(), Next::Wait);
+        state.respond(0, bytes("a"));
+
+        assert!(state.answered_before(3));
+        assert_eq!(written(&mut state), "abc");
+    }
+
+    #[test]
+    fn no_more_requests_are_asked_than_may_be_in_flight() {
+        let mut state = State::new(LIMITS);
+        for sequence in 0..3 {
+            assert_eq!(state.ask(), Some(sequence));
+        }
+        assert_eq!(State::new(OutboxLimits { bytes: 4096, in_flight: 0 }).ask(), None);
+
+        // Responses have 1,024 bytes, and each of four unanswered requests may need 256 of them.
+        assert_eq!(state.ask(), Some(3));
+        assert_eq!(state.ask(), None);
+        state.respond(0, bytes("a"));
+        assert_eq!(state.ask(), None);
+        written(&mut state);
+        assert_eq!(state.next(), Next::Wait);
+        assert_eq!(state.ask(), Some(4));
+    }
+
+    #[test]
+    fn updates_beyond_the_limit_are_left_to_the_store() {
+        let mut state = live();
+        let long = "x".repeat(1000);
+        assert!(state.offer(MessageId(5), || bytes(&long)));
+        assert!(state.offer(MessageId(7), || bytes(&long)));
+        assert!(state.offer(MessageId(9), || bytes(&long)));
+        assert!(!state.offer(MessageId(12), || panic!("a lagging outbox encodes nothing")));
+
+        assert_eq!(written(&mut state).len(), 2000);
+        let Next::ReadOn(gap) = state.next() else { panic!("the rest has to be read") };
+        assert_eq!((gap.after, gap.upto), (MessageId(8), MessageId(12)));
+
+        state.fill(gap, vec![(MessageId(9), bytes("nine"))], false);
+        assert_eq!(written(&mut state), "nine");
+        let Next::ReadOn(gap) = state.next() else { panic!("the page was not the last") };
+        assert_eq!((gap.after, gap.upto), (MessageId(9), MessageId(12)));
+
+        state.fill(gap, vec![(MessageId(12), bytes("twelve"))], true);
+        assert_eq!(written(&mut state), "twelve");
+        assert_eq!(state.next(), Next::Wait);
+        assert!(state.offer(MessageId(13), || bytes("thirteen")));
+        assert_eq!(written(&mut state), "thirteen");
+    }
+
+    #[test]
+    fn a_message_offered_while_the_last_page_is_read_is_read_next() {
+        let mut state = State::new(LIMITS);
+        state.attach(ADA, MessageId(0), MessageId(3));
+        let Next::ReadOn(gap) = state.next() else { panic!("three ids are behind") };
+
+        state.offer(MessageId(4), || panic!("a lagging outbox encodes nothing"));
+        state.fill(gap, vec![], true);
+
+        let Next::ReadOn(gap) = state.next() else { panic!("message 4 may not be lost") };
+        assert_eq!((gap.after, gap.upto), (MessageId(3), MessageId(4)));
+    }
+
+    #[test]
+    fn responses_are_not_held_up_by_lagging() {
+        let mut state = live();
+        state.offer(MessageId(1), || bytes(&"x".repeat(5000)));
+        let sequence = state.ask().unwrap();
+        state.respond(sequence, bytes("done"));
+
+        assert_eq!(written(&mut state), "done");
+        assert!(matches!(state.next(), Next::ReadOn(_)));
+    }
+
+    #[test]
+    fn after_detaching_no_update_leaves_and_a_late_page_is_dropped() {
+        let mut state = live();
+        state.offer(MessageId(1), || bytes("one"));
+        state.offer(MessageId(2), || bytes(&"x".repeat(5000)));
+        let first = state.ask().unwrap();
+        state.detach();
+        state.respond(first, bytes("bye"));
+
+        assert_eq!(written(&mut state), "bye");
+        state.fill(
+            Gap { user_id: ADA, after: MessageId(1), upto: MessageId(2), room_bytes: 1 },
+            vec![(MessageId(2), bytes("late"))],
+            true,
+        );
+        assert_eq!(state.next(), Next::Wait);
+        assert!(!state.offer(MessageId(3), || panic!("nobody is logged in")));
+    }
+
+    #[test]
+    fn a_chunk_tells_the_newest_message_in_it() {
+        let mut state = live();
+        state.offer(MessageId(4), || bytes("four"));
+        state.offer(MessageId(6), || bytes("six"));
+
+        let Next::Write(chunk) = state.next() else { panic!("two updates wait") };
+        assert_eq!(chunk.received, Some(Received { user_id: ADA, message_id: MessageId(6) }));
+    }
+
+    #[test]
+    fn a_closed_outbox_ends_once_it_is_empty_and_reads_nothing_on() {
+        let mut state = State::new(LIMITS);
+        state.attach(ADA, MessageId(0), MessageId(9));
+        let sequence = state.ask().unwrap();
+        state.respond(sequence, bytes("last"));
+        state.close();
+
+        assert_eq!(written(&mut state), "last");
+        assert_eq!(state.next(), Next::End);
+    }
+}

@@ -1,0 +1,17 @@
+//! What both ends of the wire share: requests, responses and updates, and the codec between them and bytes.
+//!
+//! Pure functions over byte slices. Nothing here reads a socket, knows a user, or allocates for a length that a peer
+//! merely claims. `docs/PROTOCOL.md` describes the same wire for people.
+
+mod error;
+mod frame;
+mod reply;
+mod request;
+mod scanner;
+#[cfg(test)]
+mod tests;
+
+pub use error::CodecError;
+pub use frame::Framing;
+pub use reply::{FromServer, ReplyDecoder, Response, Update};
+pub use request::{Action, Request, RequestDecoder};

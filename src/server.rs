@@ -1,0 +1,122 @@
+//! Puts the parts together: opens the store, starts the service, binds, runs until told to stop, and ends in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+
+use crate::config::Config;
+use crate::net::Listener;
+use crate::service::{Service, StartError, Started};
+use crate::shutdown::{self, Shutdown, Trigger};
+use crate::store::StoreError;
+
+/// A server that is bound and has its database, but accepts nobody yet.
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<Listener>,
+    started: Started,
+    saving_ends: Trigger,
+}
+
+/// The server cannot start. Each text says what to do, or has a source that does.
+#[derive(Debug, thiserror::Error)]
+pub enum StartupError {
+    /// The service cannot start.
+    #[error(transparent)]
+    Service(#[from] StartError),
+    /// An address cannot be bound.
+    #[error("cannot listen on {address}: is another server running there?")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A running server had to give up.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The writer ended with an error.
+    #[error("the database failed")]
+    Store(#[from] StoreError),
+    /// A task that everything rests on panicked.
+    #[error("the {task} has panicked")]
+    Panicked {
+        /// Which.
+        task: &'static str,
+        /// How.
+        source: JoinError,
+    },
+}
+
+impl Server {
+    /// Opens the database, migrates it, and binds every address.
+    ///
+    /// # Errors
+    /// [`StartupError`].
+    pub async fn start(config: &Config) -> Result<Self, StartupError> {
+        let (saving_ends, saving_ends_signal) = shutdown::channel();
+        let started = Service::start(config, saving_ends_signal).await?;
+        let mut listeners = Vec::with_capacity(config.listen.len());
+        for &address in &config.listen {
+            let bound = Listener::bind(address).await;
+            listeners.push(bound.map_err(|source| StartupError::Bind { address, source })?);
+        }
+        Ok(Self { listeners, started, saving_ends })
+    }
+
+    /// Where it listens, with real ports.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(Listener::address).collect()
+    }
+
+    /// The database's canonical path.
+    pub fn database(&self) -> PathBuf {
+        self.started.database.clone()
+    }
+
+    /// Serves until `shutdown`, then ends in order: nobody new, answers to what was accepted, outboxes flushed, marks saved,
+    /// the WAL moved into the database.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the database failed so that going on is not safe; nobody was answered since.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), ServeError> {
+        let Started { service, mut writer, mut dispatcher, savers, .. } = self.started;
+        let mut listening = JoinSet::new();
+        for listener in self.listeners {
+            listening.spawn(listener.run(service.clone(), shutdown.clone()));
+        }
+        let served = async {
+            while listening.join_next().await.is_some() {}
+            self.saving_ends.trigger();
+            for saver in savers {
+                joined(saver.await, "saver")?;
+            }
+            drop(service);
+            Ok::<(), ServeError>(())
+        };
+        tokio::select! {
+            served = served => served?,
+            ended = &mut writer => return Err(premature(joined(ended, "writer")?)),
+            ended = &mut dispatcher => return Err(premature(joined(ended, "dispatcher").map(|()| Ok(()))?)),
+        }
+        finish(writer, dispatcher).await
+    }
+}
+
+async fn finish(writer: JoinHandle<Result<(), StoreError>>, dispatcher: JoinHandle<()>) -> Result<(), ServeError> {
+    joined(writer.await, "writer")??;
+    joined(dispatcher.await, "dispatcher")
+}
+
+fn joined<T>(result: Result<T, JoinError>, task: &'static str) -> Result<T, ServeError> {
+    result.map_err(|source| ServeError::Panicked { task, source })
+}
+
+/// A task ended that should have outlived everyone: with its error, or without one because the other has ended.
+fn premature(result: Result<(), StoreError>) -> ServeError {
+    result.err().unwrap_or(StoreError::DispatcherGone).into()
+}

@@ -1,0 +1,8 @@
+//! Contacts.
+
+use crate::store::{Author, Draft};
+
+/// Adds a user to one's contacts.
+pub(super) fn add(author: Author, contact: String) -> Draft {
+    Draft::AddContact { author, contact }
+}

@@ -1,0 +1,121 @@
+//! The one task that answers and delivers, in commit order.
+//!
+//! For each outcome it changes the registry, puts the response into the sender's outbox, then the update into the
+//! receivers'. Were requests answered by tasks of their own, those would be woken out of order.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::error::ServiceError;
+use super::marks::Marks;
+use super::ticket::{LogInTicket, Settled, Ticket};
+use crate::domain::MessageId;
+use crate::registry::{Newcomer, Registry};
+use crate::store::{Committed, LoggedIn, Outcome, Refusal, SentGroupMessage, SentWhisper};
+
+#[derive(Debug)]
+pub(super) struct Dispatcher {
+    registry: Arc<Registry>,
+    marks: Arc<Marks>,
+    /// The newest message that was offered to those online; never ahead of what is committed.
+    published: MessageId,
+}
+
+impl Dispatcher {
+    pub(super) fn new(registry: Arc<Registry>, marks: Arc<Marks>, head: MessageId) -> Self {
+        Self { registry, marks, published: head }
+    }
+
+    /// Runs until the writer has ended.
+    pub(super) async fn run(mut self, mut committed: mpsc::Receiver<Committed<Ticket>>) {
+        while let Some(outcomes) = committed.recv().await {
+            for (outcome, ticket) in outcomes {
+                self.dispatch(outcome, ticket);
+                // A batch for large groups takes long; the connections it wakes want to run meanwhile.
+                tokio::task::consume_budget().await;
+            }
+        }
+    }
+
+    fn dispatch(&mut self, outcome: Outcome, ticket: Ticket) {
+        match outcome {
+            Outcome::Refused(refusal) => refuse(ticket, refusal),
+            Outcome::Done => accept(ticket),
+            Outcome::LoggedIn(logged_in) => self.log_in(logged_in, ticket),
+            Outcome::LoggedOut => log_out(ticket),
+            Outcome::Joined { user_id, group_id } => {
+                self.registry.join(user_id, group_id);
+                accept(ticket);
+            }
+            Outcome::Whispered(whisper) => {
+                accept(ticket);
+                self.deliver_whisper(&whisper);
+            }
+            Outcome::GroupMessaged(message) => {
+                accept(ticket);
+                self.deliver_group_message(&message);
+            }
+        }
+    }
+
+    fn log_in(&self, logged_in: LoggedIn, ticket: Ticket) {
+        let Ticket::LogIn(LogInTicket { reply, token_hash, probe, settled }) = ticket else {
+            return accept(ticket);
+        };
+        let LoggedIn { user_id, mark, groups } = logged_in;
+        // What another connection of this user has acknowledged by now is not missed any more.
+        self.registry.probe(user_id);
+        let mark = self.marks.newest(user_id).map_or(mark, |noted| noted.max(mark));
+        let outbox = Arc::clone(&reply.outbox);
+        let presence =
+            self.registry.enter(Newcomer { user_id, token_hash, groups, outbox: Arc::clone(&outbox), probe });
+        reply.accept();
+        outbox.attach(user_id, mark, self.published);
+        // A connection that ended meanwhile drops the presence with the message.
+        drop(settled.send(Settled::LoggedIn(presence)));
+    }
+
+    fn deliver_whisper(&mut self, whisper: &SentWhisper) {
+        let SentWhisper { message_id, sender, recipient_id, content } = whisper;
+        self.registry.publish_whisper(*message_id, *recipient_id, sender, content.as_str());
+        self.published = *message_id;
+    }
+
+    fn deliver_group_message(&mut self, message: &SentGroupMessage) {
+        let SentGroupMessage { message_id, sender, group_id, group_name, content } = message;
+        self.registry.publish_group_message(*message_id, *group_id, group_name, sender, content.as_str());
+        self.published = *message_id;
+    }
+}
+
+fn accept(ticket: Ticket) {
+    match ticket {
+        Ticket::Message(reply) => reply.accept(),
+        Ticket::Request(reply, settled) | Ticket::LogIn(LogInTicket { reply, settled, .. }) => {
+            reply.accept();
+            // The connection may have ended meanwhile; what was done stays done.
+            drop(settled.send(Settled::Done));
+        }
+        Ticket::Save(saved) => drop(saved.send(())),
+    }
+}
+
+fn log_out(ticket: Ticket) {
+    if let Ticket::Request(reply, _) = &ticket {
+        reply.outbox.detach();
+    }
+    accept(ticket);
+}
+
+fn refuse(ticket: Ticket, refusal: Refusal) {
+    let err = ServiceError::Refused(refusal);
+    match ticket {
+        Ticket::Message(reply) => reply.refuse(&err),
+        Ticket::Request(reply, settled) | Ticket::LogIn(LogInTicket { reply, settled, .. }) => {
+            reply.refuse(&err);
+            drop(settled.send(Settled::Refused));
+        }
+        Ticket::Save(saved) => drop(saved),
+    }
+}

@@ -1,0 +1,99 @@
+//! Why a request is refused, and the sentence that its client is told.
+
+use crate::domain::{InvalidContent, InvalidGroupName, InvalidPassword, InvalidUsername};
+use crate::protocol::CodecError;
+use crate::store::{OpenError, Refusal, StoreError};
+
+/// One variant for each answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The bytes are no request.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A name that nobody may have.
+    #[error(transparent)]
+    Username(#[from] InvalidUsername),
+    /// A name that no group may have.
+    #[error(transparent)]
+    GroupName(#[from] InvalidGroupName),
+    /// A password that nobody may have.
+    #[error(transparent)]
+    Password(#[from] InvalidPassword),
+    /// Nothing, or too much, was said.
+    #[error(transparent)]
+    Content(#[from] InvalidContent),
+    /// A started request did not arrive whole in time.
+    #[error("the request took too long to arrive")]
+    TooSlow,
+    /// Unknown user or wrong password: one answer, so that nobody learns which names exist.
+    #[error("wrong username or password")]
+    WrongPassword,
+    /// This connection has a login.
+    #[error("this connection is logged in already; log out first")]
+    LoggedInAlready,
+    /// This connection is not logged in as the one who wants to log out.
+    #[error("this connection is not logged in as that user")]
+    NotLoggedIn,
+    /// The store decided so.
+    #[error("{}", sentence(*.0))]
+    Refused(Refusal),
+    /// The store failed. Logged where it is answered.
+    #[error("internal error")]
+    Store(#[from] StoreError),
+    /// Hashing failed. Logged where it is answered.
+    #[error("internal error")]
+    Hashing(#[source] HashingError),
+}
+
+/// A password could not be hashed or compared.
+#[derive(Debug, thiserror::Error)]
+pub enum HashingError {
+    /// What is stored is no PHC string, or the parameters are impossible.
+    #[error("hashing the password failed: {0}")]
+    Hash(argon2::password_hash::Error),
+    /// The hashing thread panicked.
+    #[error("the hashing thread panicked")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+/// The service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No database.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Argon2 takes no such cost.
+    #[error("the password cost is not possible")]
+    PasswordCost(#[source] HashingError),
+}
+
+impl From<Refusal> for ServiceError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl ServiceError {
+    /// The sentence that the client is told. What is the server's own fault is logged here, once, and not told.
+    pub(super) fn answer(&self) -> String {
+        if let Self::Store(_) | Self::Hashing(_) = self {
+            tracing::error!(error = self as &dyn std::error::Error, "a request failed");
+        }
+        self.to_string()
+    }
+}
+
+fn sentence(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::NotAuthenticated => "this username and token are not valid together; log in again",
+        Refusal::UsernameTaken => "this username is taken",
+        Refusal::UnknownUser => "there is no such user",
+        Refusal::OwnContact => "you cannot be your own contact",
+        Refusal::GroupNameTaken => "this group name is taken",
+        Refusal::UnknownGroup => "there is no such group",
+        Refusal::AlreadyMember => "you are a member of this group already",
+        Refusal::NotAMember => "there is no such group, or you are not a member of it",
+        Refusal::Busy => "the server is busy and has done nothing; try again in a few seconds",
+        Refusal::Failed => "internal error",
+    }
+}

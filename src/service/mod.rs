@@ -1,0 +1,112 @@
+//! The rules of the chat: what a request means, in which order it takes effect, and who is told.
+//!
+//! A connection's [`Session`] turns requests into drafts for the store; [`dispatch`] turns outcomes into responses and
+//! updates. Nothing here knows a socket or a line of SQL.
+
+mod account;
+mod contact;
+mod dispatch;
+mod error;
+mod group;
+mod marks;
+mod message;
+mod password;
+mod session;
+mod ticket;
+mod upkeep;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+pub use error::{ServiceError, StartError};
+pub use session::Session;
+
+use crate::config::{Config, Limits};
+use crate::domain::MessageId;
+use crate::outbox::{Gap, Outbox, Received};
+use crate::protocol::{Framing, Update};
+use crate::registry::Registry;
+use crate::shutdown::Shutdown;
+use crate::store::{Opened, Owed, Place, Store, StoreError};
+use marks::Marks;
+use password::PasswordHasher;
+use ticket::Ticket;
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Service {
+    store: Store<Ticket>,
+    marks: Arc<Marks>,
+    passwords: PasswordHasher,
+    limits: Limits,
+}
+
+/// A running service and its tasks.
+#[derive(Debug)]
+pub struct Started {
+    /// The handle.
+    pub service: Arc<Service>,
+    /// The database's canonical path.
+    pub database: PathBuf,
+    /// The writer; ends well once every handle is dropped.
+    pub writer: JoinHandle<Result<(), StoreError>>,
+    /// The dispatcher; ends after the writer.
+    pub dispatcher: JoinHandle<()>,
+    /// What is saved from time to time; ends after a last time once it is told to stop.
+    pub savers: [JoinHandle<()>; 2],
+}
+
+impl Service {
+    /// Opens the database and starts the tasks. `saving_ends` tells the savers to save a last time.
+    ///
+    /// # Errors
+    /// [`StartError`] when the database cannot be used, or the password cost is not one that Argon2 takes.
+    pub async fn start(config: &Config, saving_ends: Shutdown) -> Result<Started, StartError> {
+        let Opened { store, path: database, committed, head, writer } = Store::open(config).await?;
+        let registry = Arc::new(Registry::default());
+        let marks = Arc::new(Marks::default());
+        let passwords = PasswordHasher::new(config.password_cost, config.limits.busy_after)?;
+        let dispatcher = dispatch::Dispatcher::new(Arc::clone(&registry), Arc::clone(&marks), head);
+        let savers = [
+            tokio::spawn(marks::save_regularly(Arc::clone(&marks), store.clone(), saving_ends.clone())),
+            tokio::spawn(upkeep::save_regularly(registry, store.clone(), saving_ends)),
+        ];
+        let service = Self { store, marks, passwords, limits: config.limits.clone() };
+        let dispatcher = tokio::spawn(dispatcher.run(committed));
+        Ok(Started { service: Arc::new(service), database, writer, dispatcher, savers })
+    }
+
+    /// What one client may take.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Notes that a user has received the log up to a message: a connection of theirs has acknowledged its bytes.
+    pub fn received(&self, received: Received) {
+        self.marks.note(received);
+    }
+
+    /// Reads what is owed in `gap` from the store into `outbox`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn read_on(&self, outbox: &Outbox, gap: Gap) -> Result<(), StoreError> {
+        let place = Place { after: gap.after, upto: gap.upto, room_bytes: gap.room_bytes };
+        let page = self.store.list_owed(gap.user_id, place).await?;
+        let encode = |owed: Owed| (owed.message_id, encode_owed(outbox.framing(), &owed));
+        let updates: Vec<(MessageId, Bytes)> = page.messages.into_iter().map(encode).collect();
+        outbox.fill(gap, updates, page.is_last);
+        Ok(())
+    }
+}
+
+fn encode_owed(framing: Framing, owed: &Owed) -> Bytes {
+    let bytes = match &owed.group_name {
+        None => Update::encode_whisper(framing, &owed.sender, &owed.content),
+        Some(group_name) => Update::encode_group_message(framing, group_name, &owed.sender, &owed.content),
+    };
+    bytes.into()
+}

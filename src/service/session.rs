@@ -1,0 +1,164 @@
+//! A connection's state: who is logged in, which requests are under way.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::error::ServiceError;
+use super::ticket::{self, LogInTicket, Reply, Settled, Ticket};
+use super::{Service, account, contact, group, message};
+use crate::domain::{Secret, Token, TokenHash};
+use crate::outbox::Outbox;
+use crate::protocol::{Request, Response};
+use crate::registry::{Presence, Probe};
+use crate::store::{Author, Draft, Refusal};
+
+/// The rules' side of one connection. Requests take effect and are answered in the order in which they are handed in.
+///
+/// Consecutive messages are with the writer together; every other request waits until those before it are answered, and is
+/// answered before the next is taken.
+pub struct Session {
+    service: Arc<Service>,
+    outbox: Arc<Outbox>,
+    probe: Probe,
+    /// The same for every request but a login.
+    done: Bytes,
+    login: Option<LogIn>,
+}
+
+/// This connection's login.
+struct LogIn {
+    username: String,
+    token_hash: TokenHash,
+    _presence: Presence,
+}
+
+impl Session {
+    /// A session of a connection on which nobody is logged in. `probe` notes what the connection's peer has received by now.
+    pub fn new(service: Arc<Service>, outbox: Arc<Outbox>, probe: Probe) -> Self {
+        let done = Response::Done.encode(outbox.framing()).into();
+        Self { service, outbox, probe, done, login: None }
+    }
+
+    /// Carries a request out. Returns when the next may be handed in; the response goes into the outbox by itself.
+    pub async fn handle(&mut self, request: Request) {
+        let sequence = self.outbox.ask().await;
+        let handled = match request {
+            Request::Whisper { username, token, recipient, content } => {
+                let author = self.author(username, &token);
+                let draft =
+                    author.and_then(|author| message::whisper(author, recipient, content, self.service.limits()));
+                self.submit_message(sequence, draft).await
+            }
+            Request::MessageGroup { username, token, group_name, content } => {
+                let author = self.author(username, &token);
+                let limits = self.service.limits();
+                let draft = author.and_then(|author| message::message_group(author, &group_name, content, limits));
+                self.submit_message(sequence, draft).await
+            }
+            other => {
+                self.outbox.answered_before(sequence).await;
+                self.handle_alone(sequence, other).await
+            }
+        };
+        if let Err(err) = handled {
+            ticket::refuse(&self.outbox, sequence, &err);
+        }
+    }
+
+    /// Answers something that is no request.
+    pub async fn refuse(&mut self, err: &ServiceError) {
+        let sequence = self.outbox.ask().await;
+        ticket::refuse(&self.outbox, sequence, err);
+    }
+
+    /// Returns once everything that was handed in is answered.
+    pub async fn answered(&mut self) {
+        let sequence = self.outbox.asked();
+        self.outbox.answered_before(sequence).await;
+    }
+
+    async fn handle_alone(&mut self, sequence: u64, request: Request) -> Result<(), ServiceError> {
+        match request {
+            Request::Register { username, password } => {
+                let draft = account::register(&self.service, &username, &password).await?;
+                self.submit(sequence, draft).await
+            }
+            Request::LogIn { username, password } => self.log_in(sequence, &username, &password).await,
+            Request::LogOut { username } => self.log_out(sequence, &username).await,
+            Request::AddContact { username, token, contact } => {
+                let author = self.author(username, &token)?;
+                self.submit(sequence, contact::add(author, contact)).await
+            }
+            Request::CreateGroup { username, token, group_name } => {
+                let author = self.author(username, &token)?;
+                self.submit(sequence, group::create(author, &group_name)?).await
+            }
+            Request::JoinGroup { username, token, group_name } => {
+                let author = self.author(username, &token)?;
+                self.submit(sequence, group::join(author, &group_name)).await
+            }
+            Request::Whisper { .. } | Request::MessageGroup { .. } => {
+                unreachable!("messages are not handled alone")
+            }
+        }
+    }
+
+    async fn log_in(&mut self, sequence: u64, username: &str, password: &Secret) -> Result<(), ServiceError> {
+        if self.login.is_some() {
+            return Err(ServiceError::LoggedInAlready);
+        }
+        let log_in = account::log_in(&self.service, username, password).await?;
+        let success = log_in.response().encode(self.outbox.framing()).into();
+        let token_hash = log_in.token.hash();
+        let (settled, is_settled) = oneshot::channel();
+        let reply = self.reply(sequence, success);
+        let ticket = Ticket::LogIn(LogInTicket { reply, token_hash, probe: Arc::clone(&self.probe), settled });
+        self.queue(log_in.draft, ticket).await?;
+        if let Ok(Settled::LoggedIn(presence)) = is_settled.await {
+            self.login = Some(LogIn { username: log_in.username, token_hash, _presence: presence });
+        }
+        Ok(())
+    }
+
+    async fn log_out(&mut self, sequence: u64, username: &str) -> Result<(), ServiceError> {
+        let own = self.login.as_ref().filter(|login| login.username.eq_ignore_ascii_case(username));
+        let token_hash = own.ok_or(ServiceError::NotLoggedIn)?.token_hash;
+        let (settled, is_settled) = oneshot::channel();
+        let ticket = Ticket::Request(self.reply(sequence, self.done.clone()), settled);
+        self.queue(Draft::LogOut { token_hash }, ticket).await?;
+        if let Ok(Settled::Done) = is_settled.await {
+            self.login = None;
+        }
+        Ok(())
+    }
+
+    /// Queues a draft and waits until it is answered.
+    async fn submit(&self, sequence: u64, draft: Draft) -> Result<(), ServiceError> {
+        let (settled, is_settled) = oneshot::channel();
+        self.queue(draft, Ticket::Request(self.reply(sequence, self.done.clone()), settled)).await?;
+        // Without a word only when the server ends, and this connection with it.
+        is_settled.await.ok();
+        Ok(())
+    }
+
+    /// Queues a message, to be answered while the connection goes on.
+    async fn submit_message(&self, sequence: u64, draft: Result<Draft, ServiceError>) -> Result<(), ServiceError> {
+        self.queue(draft?, Ticket::Message(self.reply(sequence, self.done.clone()))).await
+    }
+
+    async fn queue(&self, draft: Draft, ticket: Ticket) -> Result<(), ServiceError> {
+        self.service.store.submit(draft, ticket).await.map_err(|_| Refusal::Busy.into())
+    }
+
+    fn reply(&self, sequence: u64, success: Bytes) -> Reply {
+        Reply { outbox: Arc::clone(&self.outbox), sequence, success }
+    }
+
+    fn author(&self, username: String, token: &Secret) -> Result<Author, ServiceError> {
+        let token_hash = Token::parse(token).ok_or(Refusal::NotAuthenticated)?.hash();
+        let is_own_login = self.login.as_ref().is_some_and(|login| login.token_hash == token_hash);
+        Ok(Author { username, token_hash, is_own_login })
+    }
+}

@@ -1,0 +1,71 @@
+//! What travels with a draft to the writer and comes back with its outcome: where the answer goes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::error::ServiceError;
+use crate::outbox::Outbox;
+use crate::protocol::Response;
+use crate::registry::{Presence, Probe};
+
+/// Where an outcome goes.
+#[derive(Debug)]
+pub(super) enum Ticket {
+    /// Into an outbox; the connection goes on meanwhile.
+    Message(Reply),
+    /// Into an outbox, and to the connection, which waits for it before it takes its next request.
+    Request(Reply, oneshot::Sender<Settled>),
+    /// Into an outbox and to the connection, whose user is online from then on.
+    LogIn(LogInTicket),
+    /// To a saver; dropped without a word when nothing was saved.
+    Save(oneshot::Sender<()>),
+}
+
+/// What a login needs once it is committed.
+pub(super) struct LogInTicket {
+    pub(super) reply: Reply,
+    pub(super) token_hash: crate::domain::TokenHash,
+    pub(super) probe: Probe,
+    pub(super) settled: oneshot::Sender<Settled>,
+}
+
+impl std::fmt::Debug for LogInTicket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogInTicket").finish_non_exhaustive()
+    }
+}
+
+/// How a request ended, as its connection needs to know it.
+#[derive(Debug)]
+pub(super) enum Settled {
+    Done,
+    LoggedIn(Presence),
+    Refused,
+}
+
+/// The place of a response in its connection's outbox.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) sequence: u64,
+    /// Encoded beforehand, off the dispatcher.
+    pub(super) success: Bytes,
+}
+
+impl Reply {
+    pub(super) fn accept(self) {
+        self.outbox.respond(self.sequence, self.success);
+    }
+
+    pub(super) fn refuse(self, err: &ServiceError) {
+        refuse(&self.outbox, self.sequence, err);
+    }
+}
+
+/// Answers request `sequence` with the sentence for `err`.
+pub(super) fn refuse(outbox: &Outbox, sequence: u64, err: &ServiceError) {
+    let response = Response::Refused(err.answer()).encode(outbox.framing());
+    outbox.respond(sequence, response.into());
+}

@@ -1,0 +1,269 @@
+//! What the writer decides from: who there is, which tokens are good, who is a member of what.
+//!
+//! A mirror of the tables in memory, owned by the writer alone, so that it changes in commit order and nothing needs a lock.
+//! Changes of a batch are provisional until it is committed; [`Directory::rollback`] takes them back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+
+use super::{group, mark, message, session, user};
+use crate::domain::{GroupId, GroupName, MessageId, SessionId, TokenHash, UserId, Username};
+
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    users: HashMap<UserId, User>,
+    user_ids: HashMap<String, UserId>,
+    group_names: HashMap<GroupId, Arc<str>>,
+    group_ids: HashMap<String, GroupId>,
+    sessions: HashMap<TokenHash, Session>,
+    newest_user: UserId,
+    newest_group: GroupId,
+    newest_session: SessionId,
+    head: MessageId,
+    committed_head: MessageId,
+    provisional: Vec<Change>,
+}
+
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) username: Arc<str>,
+    /// How far this user's version-1 connections have acknowledged the log.
+    pub(super) mark: MessageId,
+    /// Groups of which this user is a member now, in ascending order.
+    pub(super) groups: Vec<GroupId>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session {
+    pub(super) session_id: SessionId,
+    pub(super) user_id: UserId,
+    pub(super) last_used_at_ms: i64,
+    pub(super) stored_use_at_ms: i64,
+}
+
+/// A change, with what it takes to undo it.
+#[derive(Debug)]
+enum Change {
+    UserAdded(UserId),
+    GroupAdded(GroupId, String),
+    MemberAdded(UserId, GroupId),
+    SessionAdded(TokenHash),
+    SessionRemoved(TokenHash, Session),
+    MarkMoved(UserId, MessageId),
+    UseStored(TokenHash, i64),
+}
+
+impl Directory {
+    /// Reads the tables.
+    pub(super) async fn load(conn: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        let mut directory = Self::default();
+        directory.head = message::find_head(conn).await?;
+        directory.committed_head = directory.head;
+        for (user_id, username) in user::list_names(conn).await? {
+            directory.put_user(user_id, &username, MessageId(0));
+        }
+        for (user_id, message_id) in mark::list(conn).await? {
+            directory.user_mut(user_id).mark = message_id;
+        }
+        for (group_id, group_name, group_key) in group::list_names(conn).await? {
+            directory.put_group(group_id, &group_name, group_key);
+        }
+        for (user_id, group_id) in group::list_memberships(conn).await? {
+            directory.user_mut(user_id).groups.push(group_id);
+        }
+        for (token_hash, session) in session::list(conn).await? {
+            directory.newest_session = directory.newest_session.max(session.session_id);
+            directory.sessions.insert(token_hash, session);
+        }
+        Ok(directory)
+    }
+
+    pub(super) fn head(&self) -> MessageId {
+        self.head
+    }
+
+    pub(super) fn find_user(&self, name: &str) -> Option<UserId> {
+        match self.user_ids.get(name) {
+            None => self.user_ids.get(&name.to_ascii_lowercase()).copied(),
+            found => found.copied(),
+        }
+    }
+
+    pub(super) fn user(&self, user_id: UserId) -> &User {
+        self.users.get(&user_id).expect("user ids come from this directory, which forgets nobody")
+    }
+
+    pub(super) fn find_group(&self, name: &GroupName) -> Option<GroupId> {
+        self.group_ids.get(name.key()).copied()
+    }
+
+    pub(super) fn group_name(&self, group_id: GroupId) -> Arc<str> {
+        let name = self.group_names.get(&group_id).expect("group ids come from this directory, which forgets no group");
+        Arc::clone(name)
+    }
+
+    pub(super) fn is_member(&self, user_id: UserId, group_id: GroupId) -> bool {
+        self.user(user_id).groups.binary_search(&group_id).is_ok()
+    }
+
+    pub(super) fn session_mut(&mut self, token_hash: &TokenHash) -> Option<&mut Session> {
+        self.sessions.get_mut(token_hash)
+    }
+
+    pub(super) fn sessions(&self) -> impl Iterator<Item = (&TokenHash, &Session)> {
+        self.sessions.iter()
+    }
+
+    pub(super) fn add_user(&mut self, username: &Username) -> UserId {
+        let user_id = self.newest_user.next();
+        self.put_user(user_id, username.as_str(), self.head);
+        self.provisional.push(Change::UserAdded(user_id));
+        user_id
+    }
+
+    pub(super) fn add_group(&mut self, name: &GroupName) -> GroupId {
+        let group_id = self.newest_group.next();
+        self.put_group(group_id, name.as_str(), name.key().to_owned());
+        self.provisional.push(Change::GroupAdded(group_id, name.key().to_owned()));
+        group_id
+    }
+
+    /// The caller has checked that this user is no member.
+    pub(super) fn add_member(&mut self, user_id: UserId, group_id: GroupId) {
+        let groups = &mut self.user_mut(user_id).groups;
+        let place = groups.partition_point(|&other| other < group_id);
+        groups.insert(place, group_id);
+        self.provisional.push(Change::MemberAdded(user_id, group_id));
+    }
+
+    pub(super) fn add_session(&mut self, token_hash: TokenHash, user_id: UserId, now_ms: i64) -> SessionId {
+        self.newest_session = self.newest_session.next();
+        let session_id = self.newest_session;
+        let session = Session { session_id, user_id, last_used_at_ms: now_ms, stored_use_at_ms: now_ms };
+        self.sessions.insert(token_hash, session);
+        self.provisional.push(Change::SessionAdded(token_hash));
+        session_id
+    }
+
+    pub(super) fn remove_session(&mut self, token_hash: &TokenHash) -> Option<Session> {
+        let session = self.sessions.remove(token_hash)?;
+        self.provisional.push(Change::SessionRemoved(*token_hash, session));
+        Some(session)
+    }
+
+    /// Moves a mark on; `false` when it is there or beyond already.
+    pub(super) fn move_mark(&mut self, user_id: UserId, message_id: MessageId) -> bool {
+        let user = self.user_mut(user_id);
+        if message_id <= user.mark {
+            return false;
+        }
+        let before = std::mem::replace(&mut user.mark, message_id);
+        self.provisional.push(Change::MarkMoved(user_id, before));
+        true
+    }
+
+    /// Notes that the use of a session is being stored as of `last_used_at_ms`.
+    pub(super) fn store_use(&mut self, token_hash: &TokenHash) {
+        if let Some(session) = self.sessions.get_mut(token_hash) {
+            let before = std::mem::replace(&mut session.stored_use_at_ms, session.last_used_at_ms);
+            self.provisional.push(Change::UseStored(*token_hash, before));
+        }
+    }
+
+    /// The id of the next message.
+    pub(super) fn add_message(&mut self) -> MessageId {
+        self.head = self.head.next();
+        self.head
+    }
+
+    /// Makes the provisional changes final.
+    pub(super) fn commit(&mut self) {
+        self.provisional.clear();
+        self.committed_head = self.head;
+    }
+
+    /// Takes the provisional changes back, the latest first.
+    pub(super) fn rollback(&mut self) {
+        self.head = self.committed_head;
+        while let Some(change) = self.provisional.pop() {
+            self.undo(change);
+        }
+    }
+
+    fn undo(&mut self, change: Change) {
+        match change {
+            Change::UserAdded(user_id) => {
+                let user = self.users.remove(&user_id).expect("it was added, and later changes are undone");
+                self.user_ids.remove(&user.username.to_ascii_lowercase());
+            }
+            Change::GroupAdded(group_id, group_key) => {
+                self.group_names.remove(&group_id);
+                self.group_ids.remove(&group_key);
+            }
+            Change::MemberAdded(user_id, group_id) => {
+                self.user_mut(user_id).groups.retain(|&other| other != group_id);
+            }
+            Change::SessionAdded(token_hash) => {
+                self.sessions.remove(&token_hash);
+            }
+            Change::SessionRemoved(token_hash, session) => {
+                self.sessions.insert(token_hash, session);
+            }
+            Change::MarkMoved(user_id, before) => self.user_mut(user_id).mark = before,
+            Change::UseStored(token_hash, before) => {
+                if let Some(session) = self.sessions.get_mut(&token_hash) {
+                    session.stored_use_at_ms = before;
+                }
+            }
+        }
+    }
+
+    fn put_user(&mut self, user_id: UserId, username: &str, mark: MessageId) {
+        self.newest_user = self.newest_user.max(user_id);
+        self.user_ids.insert(username.to_ascii_lowercase(), user_id);
+        self.users.insert(user_id, User { username: username.into(), mark, groups: Vec::new() });
+    }
+
+    fn put_group(&mut self, group_id: GroupId, group_name: &str, group_key: String) {
+        self.newest_group = self.newest_group.max(group_id);
+        self.group_ids.insert(group_key, group_id);
+        self.group_names.insert(group_id, group_name.into());
+    }
+
+    fn user_mut(&mut self, user_id: UserId) -> &mut User {
+        self.users.get_mut(&user_id).expect("user ids come from this directory, which forgets nobody")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollback_takes_back_everything_since_the_last_commit() {
+        let mut directory = Directory::default();
+        let ada = directory.add_user(&Username::parse("Ada").unwrap());
+        let rust = directory.add_group(&GroupName::parse("rust").unwrap());
+        let token_hash = TokenHash([1; 32]);
+        directory.add_session(token_hash, ada, 0);
+        directory.add_message();
+        directory.commit();
+        let before = format!("{:?}", (&directory.users, &directory.sessions, directory.head));
+
+        directory.add_user(&Username::parse("bob").unwrap());
+        directory.add_group(&GroupName::parse("go").unwrap());
+        directory.add_member(ada, rust);
+        directory.remove_session(&token_hash);
+        let head = directory.add_message();
+        directory.move_mark(ada, head);
+        directory.add_session(TokenHash([2; 32]), ada, 0);
+        directory.rollback();
+
+        assert_eq!(format!("{:?}", (&directory.users, &directory.sessions, directory.head)), before);
+        assert_eq!(directory.find_user("bob"), None);
+        assert_eq!(directory.find_group(&GroupName::parse("go").unwrap()), None);
+        assert_eq!(directory.find_user("ADA"), Some(ada));
+    }
+}

@@ -1,0 +1,130 @@
+//! What can be asked of the writer, and what comes of it.
+
+use std::sync::Arc;
+
+use crate::domain::{Content, GroupId, GroupName, MessageId, TokenHash, UserId, Username};
+
+/// Who asks, as they say. Whether it is true is decided when the writer takes the draft, for a token may end meanwhile.
+#[derive(Debug, Clone)]
+pub struct Author {
+    /// In any case.
+    pub username: String,
+    /// Of the token that came with the request.
+    pub token_hash: TokenHash,
+    /// Whether this is the token of the asking connection's own login. Such a login is in use, so it cannot expire.
+    pub is_own_login: bool,
+}
+
+/// A change that is not decided yet.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are named by their types")]
+pub enum Draft {
+    /// A new user.
+    Register { username: Username, password_hash: String },
+    /// A new session for a user whose password was right, and that password hashed anew where its cost was out of date.
+    LogIn { user_id: UserId, token_hash: TokenHash, new_password_hash: Option<String> },
+    /// The end of a session.
+    LogOut { token_hash: TokenHash },
+    /// A user among one's contacts. `contact` is a name in any case; what nobody could be called nobody is called.
+    AddContact { author: Author, contact: String },
+    /// A group, owned and joined by its author.
+    CreateGroup { author: Author, group_name: GroupName },
+    /// A membership. `None` is a name that no group can have.
+    JoinGroup { author: Author, group_name: Option<GroupName> },
+    /// A message to one user.
+    Whisper { author: Author, recipient: String, content: Content },
+    /// A message to the members of a group.
+    MessageGroup { author: Author, group_name: Option<GroupName>, content: Content },
+    /// How far users have received the log; none of these moves a mark back.
+    SaveMarks { marks: Vec<(UserId, MessageId)> },
+    /// The sessions that somebody is logged in with right now. Stores what use was made of all sessions, ends unused ones.
+    SaveUse { online: Vec<TokenHash> },
+}
+
+/// What became of a draft.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Committed, with nothing to tell anyone.
+    Done,
+    /// Nothing was changed.
+    Refused(Refusal),
+    /// A session has begun.
+    LoggedIn(LoggedIn),
+    /// A session has ended.
+    LoggedOut,
+    /// A user is a member from now on.
+    Joined {
+        /// Who.
+        user_id: UserId,
+        /// Of what.
+        group_id: GroupId,
+    },
+    /// A whisper is in the log.
+    Whispered(SentWhisper),
+    /// A group message is in the log.
+    GroupMessaged(SentGroupMessage),
+}
+
+/// A session as it begins.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// Whose.
+    pub user_id: UserId,
+    /// How far this user's connections have acknowledged the log.
+    pub mark: MessageId,
+    /// The groups of which this user is a member.
+    pub groups: Vec<GroupId>,
+}
+
+/// A committed whisper.
+#[derive(Debug)]
+pub struct SentWhisper {
+    /// Its place in the log.
+    pub message_id: MessageId,
+    /// The sender's name, as registered.
+    pub sender: Arc<str>,
+    /// Who is to receive it.
+    pub recipient_id: UserId,
+    /// What it says.
+    pub content: Content,
+}
+
+/// A committed group message.
+#[derive(Debug)]
+pub struct SentGroupMessage {
+    /// Its place in the log.
+    pub message_id: MessageId,
+    /// The sender's name, as registered.
+    pub sender: Arc<str>,
+    /// Whose members are to receive it.
+    pub group_id: GroupId,
+    /// The group's name, as created.
+    pub group_name: Arc<str>,
+    /// What it says.
+    pub content: Content,
+}
+
+/// Why a draft changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Token and username do not belong together, or the token has ended.
+    NotAuthenticated,
+    /// A user has this name, perhaps in another case.
+    UsernameTaken,
+    /// Nobody has this name.
+    UnknownUser,
+    /// Nobody is their own contact.
+    OwnContact,
+    /// A group has this name, or one that reads like it.
+    GroupNameTaken,
+    /// No group has this name.
+    UnknownGroup,
+    /// A member joins once.
+    AlreadyMember,
+    /// No group has this name, or its messages are not for this user.
+    NotAMember,
+    /// The writer could not take it, and has not.
+    Busy,
+    /// The database refused this draft alone.
+    Failed,
+}

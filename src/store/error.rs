@@ -1,0 +1,96 @@
+//! What can go wrong with the database.
+
+use std::io;
+use std::path::PathBuf;
+
+/// The database failed under a running server.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A read failed; nothing was changed.
+    #[error("the database could not be read")]
+    Read(#[from] sqlx::Error),
+    /// A write failed in a way that leaves its outcome unknown; going on could tell a client what is not true.
+    #[error("writing to the database failed, and whether the last messages are stored is unknown; restart to find out")]
+    OutcomeUnknown(#[source] sqlx::Error),
+    /// Nobody takes the outcomes any more.
+    #[error("the dispatcher has ended before the writer")]
+    DispatcherGone,
+    /// The writer's task panicked.
+    #[error("the writer has panicked")]
+    WriterPanicked,
+}
+
+/// The database cannot be opened. Each text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL is not one of a SQLite file.
+    #[error("the database URL {url:?} is not of the form sqlite://PATH")]
+    Url {
+        /// As it was given.
+        url: String,
+    },
+    /// The file cannot be created or opened.
+    #[error("cannot open {}: check that its directory exists and that this user may write there", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another server has it open.
+    #[error("another chinwag is running on {}: stop it first, or give this one a database of its own", path.display())]
+    InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The library is one of those that can corrupt a WAL database.
+    #[error("this build uses SQLite {version}, which can corrupt a database; build with 3.51.3 or newer")]
+    UnsafeSqlite {
+        /// What `sqlite_version()` says.
+        version: String,
+    },
+    /// Some other program's file.
+    #[error("{} is not a chinwag database: nothing was changed; choose another --database-url", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Made by a newer chinwag.
+    #[error(
+        "{} has schema version {found}, and this chinwag knows versions up to {known}: run the newer chinwag, or restore \
+         the copy that it made before it migrated",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest that this binary knows.
+        known: i64,
+    },
+    /// `SQLite` took another setting than the one that durability rests on.
+    #[error("SQLite refused the setting {setting}: the file system may not support it; use a local disk")]
+    Setting {
+        /// The setting, as SQL.
+        setting: &'static str,
+    },
+    /// The copy before a migration is not sound.
+    #[error("the copy {} made before migrating is damaged, so nothing was migrated: check the disk", path.display())]
+    BadCopy {
+        /// The copy.
+        path: PathBuf,
+    },
+    /// A migration failed, and was rolled back.
+    #[error("migrating the database failed and was rolled back")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// Rows refer to rows that are not there.
+    #[error("after migrating, {violations} rows refer to rows that are missing: restore the copy made before")]
+    DanglingRows {
+        /// How many.
+        violations: usize,
+    },
+    /// `SQLite` said no.
+    #[error("the database cannot be opened")]
+    Sqlite(#[from] sqlx::Error),
+}

@@ -1,0 +1,190 @@
+//! Bringing an older file up to this binary's schema, with a copy of it made before.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::OpenError;
+use super::lock::{open_private, with_suffix};
+use super::open::{connect_migrator, pragma};
+
+/// The migrations as they were when this binary was built.
+pub(super) static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// How often copying a large file says how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// The schema version that a file has after all migrations: the number of the last one.
+pub(super) fn newest(migrator: &Migrator) -> i64 {
+    migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// Runs the migrations that the file at `path` lacks, each in a transaction of its own. `version` is the file's, 0 when new.
+pub(super) async fn migrate(path: &Path, version: i64, migrator: &Migrator) -> Result<(), OpenError> {
+    let newest = newest(migrator);
+    let mut conn = connect_migrator(path).await?;
+    if version != 0 && version < newest {
+        copy(&mut conn, path, version).await?;
+        tracing::info!(from = version, to = newest, "migrating the database");
+    }
+    migrator.run(&mut conn).await?;
+    if version < newest {
+        check_references(&mut conn).await?;
+    }
+    conn.close().await?;
+    Ok(())
+}
+
+async fn check_references(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let violations = pragma(conn, "select count(*) from pragma_foreign_key_check").await?;
+    if violations > 0 {
+        return Err(OpenError::DanglingRows { violations: usize::try_from(violations).unwrap_or(usize::MAX) });
+    }
+    Ok(())
+}
+
+/// Copies the file as it stands to `PATH.before-migration-from-VERSION-N`, whole and verified, overwriting nothing.
+async fn copy(conn: &mut SqliteConnection, path: &Path, version: i64) -> Result<(), OpenError> {
+    let target = unused(path, version);
+    let partial = with_suffix(&target, ".partial");
+    let failed = |source| OpenError::File { path: partial.clone(), source };
+    // VACUUM INTO writes into an empty file that is there, and keeps its mode.
+    open_private(&partial).and_then(|file| file.set_len(0)).map_err(failed)?;
+    let size_bytes = std::fs::metadata(path).map_err(failed)?.len();
+    tracing::info!(copy = %target.display(), size_bytes, "copying the database before migrating it");
+    with_progress(&partial, vacuum_into(conn, &partial)).await?;
+    verify(&partial).await?;
+    std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&partial, &target).map_err(failed)?;
+    sync_directory(&target).map_err(failed)?;
+    Ok(())
+}
+
+fn unused(path: &Path, version: i64) -> PathBuf {
+    let name = |n: u32| with_suffix(path, &format!(".before-migration-from-{version}-{n}"));
+    (1..).map(name).find(|target| !target.exists()).expect("a directory does not hold so many copies")
+}
+
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+async fn vacuum_into(conn: &mut SqliteConnection, target: &Path) -> Result<(), sqlx::Error> {
+    let target = target.to_string_lossy();
+    sqlx::query!("vacuum into ?", target).execute(conn).await?;
+    Ok(())
+}
+
+async fn with_progress(
+    target: &Path,
+    copying: impl Future<Output = Result<(), sqlx::Error>>,
+) -> Result<(), sqlx::Error> {
+    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
+    ticks.tick().await;
+    tokio::pin!(copying);
+    loop {
+        tokio::select! {
+            copied = &mut copying => return copied,
+            _ = ticks.tick() => {
+                let copied_bytes = std::fs::metadata(target).map_or(0, |metadata| metadata.len());
+                tracing::info!(copied_bytes, "still copying");
+            }
+        }
+    }
+}
+
+async fn verify(copy: &Path) -> Result<(), OpenError> {
+    let mut conn = SqliteConnectOptions::new().filename(copy).read_only(true).connect().await?;
+    let sound = pragma(&mut conn, "select integrity_check = 'ok' from pragma_integrity_check limit 1").await?;
+    conn.close().await?;
+    if sound != 1 {
+        return Err(OpenError::BadCopy { path: copy.to_owned() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    const FIRST: &str = "pragma user_version = 1; create table parents (parent_id integer primary key) strict;
+        create table children (parent_id integer not null references parents (parent_id)) strict;
+        insert into parents values (1); insert into children values (1);";
+
+    async fn migrator(directory: &Path, migrations: &[&str]) -> Migrator {
+        for (index, sql) in migrations.iter().enumerate() {
+            std::fs::write(directory.join(format!("{:04}_step.sql", index + 1)), sql).unwrap();
+        }
+        Migrator::new(directory.to_owned()).await.unwrap()
+    }
+
+    async fn number(path: &Path, sql: &'static str) -> i64 {
+        let mut conn = SqliteConnectOptions::new().filename(path).read_only(true).connect().await.unwrap();
+        pragma(&mut conn, sql).await.unwrap()
+    }
+
+    struct Files {
+        directory: tempfile::TempDir,
+        path: PathBuf,
+    }
+
+    /// A database after the first migration.
+    async fn migrated_once() -> Files {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("test.db");
+        open_private(&path).unwrap();
+        migrate(&path, 0, &migrator(directory.path(), &[FIRST]).await).await.unwrap();
+        Files { directory, path }
+    }
+
+    #[tokio::test]
+    async fn a_new_file_is_not_copied() {
+        let files = migrated_once().await;
+
+        assert_eq!(number(&files.path, "pragma user_version").await, 1);
+        assert!(!unused(&files.path, 0).to_string_lossy().ends_with("-2"));
+    }
+
+    #[tokio::test]
+    async fn an_older_file_is_copied_before_it_is_migrated() {
+        let files = migrated_once().await;
+        let rebuilt = "pragma user_version = 2; create table p (parent_id integer primary key, name text) strict;
+            insert into p select parent_id, 'x' from parents; drop table parents; alter table p rename to parents;";
+
+        migrate(&files.path, 1, &migrator(files.directory.path(), &[FIRST, rebuilt]).await).await.unwrap();
+
+        assert_eq!(number(&files.path, "select count(*) from children join parents using (parent_id)").await, 1);
+        let copy = with_suffix(&files.path, ".before-migration-from-1-1");
+        assert_eq!(number(&copy, "pragma user_version").await, 1);
+        assert_eq!(number(&copy, "select count(*) from children").await, 1);
+        assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!with_suffix(&copy, ".partial").exists());
+    }
+
+    #[tokio::test]
+    async fn a_failing_migration_leaves_the_old_schema_and_a_copy() {
+        let files = migrated_once().await;
+        let failing = "pragma user_version = 2; create table more (id integer) strict; insert into nowhere values (1);";
+
+        let failed = migrate(&files.path, 1, &migrator(files.directory.path(), &[FIRST, failing]).await).await;
+
+        assert!(matches!(failed, Err(OpenError::Migration(_))), "{failed:?}");
+        assert_eq!(number(&files.path, "pragma user_version").await, 1);
+        assert_eq!(number(&files.path, "select count(*) from sqlite_schema where name = 'more'").await, 0);
+        assert_eq!(number(&with_suffix(&files.path, ".before-migration-from-1-1"), "pragma user_version").await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_migration_that_leaves_dangling_rows_is_reported() {
+        let files = migrated_once().await;
+        let dangling = "pragma user_version = 2; delete from parents;";
+
+        let failed = migrate(&files.path, 1, &migrator(files.directory.path(), &[FIRST, dangling]).await).await;
+
+        assert!(matches!(failed, Err(OpenError::DanglingRows { violations: 1 })), "{failed:?}");
+    }
+}

@@ -1,0 +1,124 @@
+//! The database: all SQL there is, and the one task that writes.
+//!
+//! Reading goes through a small pool of read-only connections. Whatever changes something is a [`Draft`], queued for the
+//! writer, which decides it, commits it together with what else has queued up, and hands the outcome on in commit order.
+//! Nothing here knows sockets, responses or who is online.
+
+mod batch;
+mod contact;
+mod directory;
+mod draft;
+mod error;
+mod group;
+mod lock;
+mod mark;
+mod message;
+mod migrate;
+mod open;
+mod plan;
+mod session;
+mod user;
+mod writer;
+
+use std::path::PathBuf;
+
+use sqlx::SqlitePool;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+pub use draft::{Author, Draft, LoggedIn, Outcome, Refusal, SentGroupMessage, SentWhisper};
+pub use error::{OpenError, StoreError};
+pub use message::{Owed, Page, Place};
+pub use user::Credentials;
+
+use crate::config::Config;
+use crate::domain::{MessageId, UserId};
+use writer::Queued;
+
+/// Drafts that may wait for the writer. Units: drafts; with the longest contents 16 MiB.
+const QUEUE_DRAFTS: usize = 1024;
+
+/// Batches that may wait for the dispatcher. One is being delivered while the next commits; more would only hide a lag.
+const QUEUE_BATCHES: usize = 4;
+
+/// The way into the database. `T` is whatever the caller wants back with a draft's outcome.
+#[derive(Debug)]
+pub struct Store<T> {
+    readers: SqlitePool,
+    drafts: mpsc::Sender<Queued<T>>,
+    busy_after: std::time::Duration,
+}
+
+impl<T> Clone for Store<T> {
+    fn clone(&self) -> Self {
+        Self { readers: self.readers.clone(), drafts: self.drafts.clone(), busy_after: self.busy_after }
+    }
+}
+
+/// The outcomes of one commit, in commit order.
+pub type Committed<T> = Vec<(Outcome, T)>;
+
+/// An open database: its handle, what is committed from now on, the log's head as of now, and the writer's task.
+#[derive(Debug)]
+pub struct Opened<T> {
+    /// The handle.
+    pub store: Store<T>,
+    /// The file's canonical path.
+    pub path: PathBuf,
+    /// Every outcome, in commit order.
+    pub committed: mpsc::Receiver<Committed<T>>,
+    /// The newest message.
+    pub head: MessageId,
+    /// Ends when the last handle is dropped, or with the error that makes going on unsafe.
+    pub writer: JoinHandle<Result<(), StoreError>>,
+}
+
+impl<T: Send + 'static> Store<T> {
+    /// Opens or creates the database, migrates it, and starts the writer.
+    ///
+    /// # Errors
+    /// [`OpenError`] says why the file cannot be used and what to do.
+    pub async fn open(config: &Config) -> Result<Opened<T>, OpenError> {
+        let database = open::open(&config.database_url).await?;
+        let (drafts, queue) = mpsc::channel(QUEUE_DRAFTS);
+        let (outcomes, committed) = mpsc::channel(QUEUE_BATCHES);
+        let store = Self { readers: database.readers.clone(), drafts, busy_after: config.limits.busy_after };
+        let path = database.path.clone();
+        let writer = writer::Writer::new(database, config, queue, outcomes).await?;
+        let head = writer.head();
+        Ok(Opened { store, path, committed, head, writer: tokio::spawn(writer.run()) })
+    }
+
+    /// Queues a draft; its outcome comes, in commit order, with `ticket`.
+    ///
+    /// # Errors
+    /// The ticket, when the queue stayed full for as long as a request may wait: nothing was or will be written.
+    pub async fn submit(&self, draft: Draft, ticket: T) -> Result<(), T> {
+        let queued = Queued::new(draft, ticket);
+        match tokio::time::timeout(self.busy_after, self.drafts.reserve()).await {
+            Ok(Ok(place)) => {
+                place.send(queued);
+                Ok(())
+            }
+            Ok(Err(_)) | Err(_) => Err(queued.ticket),
+        }
+    }
+
+    /// Who a user is and how their password is hashed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn find_credentials(&self, username_key: &str) -> Result<Option<Credentials>, StoreError> {
+        let mut conn = self.readers.acquire().await?;
+        Ok(user::find_credentials_by_key(&mut conn, username_key).await?)
+    }
+
+    /// The next messages that `user_id` is owed behind `after` and up to `upto`, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn list_owed(&self, user_id: UserId, place: Place) -> Result<Page, StoreError> {
+        let mut conn = self.readers.acquire().await?;
+        Ok(message::list_owed(&mut conn, user_id, place).await?)
+    }
+}

@@ -1,0 +1,199 @@
+//! Opening the database: whose file it is, that nobody else has it, and the settings that durability rests on.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+
+use super::lock::{DatabaseLock, open_private};
+use super::migrate::{self, MIGRATOR};
+use super::{OpenError, StoreError};
+
+/// 'chwn': what our files carry as `application_id`. The first migration sets it.
+const APPLICATION_ID: i64 = 0x6368_776e;
+
+/// Versions 3.7.0 to 3.51.2 can corrupt a WAL database when two connections commit and checkpoint at the same moment.
+///
+/// Source: sqlite.org/wal.html, "The WAL-reset bug".
+const OLDEST_SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// Connections that read. Each is a thread with a page cache, and reads are short.
+const READERS: u32 = 4;
+
+/// How long a statement waits for a lock. The writer is alone, so only a foreign program can make it wait.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Units: bytes to which a WAL that grew is cut again.
+const WAL_LIMIT_BYTES: &str = "67108864";
+
+/// An open database, and what is needed to open its connections again.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) path: PathBuf,
+    pub(super) writer: SqliteConnection,
+    pub(super) readers: SqlitePool,
+    pub(super) lock: DatabaseLock,
+}
+
+/// Opens the database of `url`, or creates it; migrates it where it is older than this binary.
+pub(super) async fn open(url: &str) -> Result<Database, OpenError> {
+    let path = create_if_missing(&path_of(url)?)?;
+    let lock = DatabaseLock::acquire(&path)?;
+    let version = examine(&path).await?;
+    migrate::migrate(&path, version, &MIGRATOR).await?;
+    let writer = connect_writer(&path).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .connect_with(options(&path).read_only(true).pragma("query_only", "on"))
+        .await?;
+    Ok(Database { path, writer, readers, lock })
+}
+
+fn path_of(url: &str) -> Result<PathBuf, OpenError> {
+    let no_file = || OpenError::Url { url: url.to_owned() };
+    let path = SqliteConnectOptions::from_str(url).map_err(|_| no_file())?.get_filename().to_owned();
+    let in_memory = url.contains(":memory:") || url.contains("mode=memory");
+    if !url.starts_with("sqlite:") || in_memory || path.as_os_str().is_empty() {
+        return Err(no_file());
+    }
+    Ok(path)
+}
+
+/// The canonical path of the file, which is made if it is not there: `SQLite` would let the whole system read it.
+fn create_if_missing(path: &Path) -> Result<PathBuf, OpenError> {
+    let failed = |source| OpenError::File { path: path.to_owned(), source };
+    // Closing the file again would drop SQLite's locks on it, were any held: the lock beside it comes after this.
+    if !path.exists() {
+        open_private(path).map_err(failed)?;
+    }
+    path.canonicalize().map_err(failed)
+}
+
+/// The schema version of the file, 0 when it is new; looks without changing anything.
+async fn examine(path: &Path) -> Result<i64, OpenError> {
+    let mut conn = SqliteConnectOptions::new().filename(path).read_only(true).connect().await?;
+    check_library(&mut conn).await?;
+    let foreign = || OpenError::Foreign { path: path.to_owned() };
+    let application_id = match pragma(&mut conn, "pragma application_id").await {
+        Err(err) if is_no_database(&err) => return Err(foreign()),
+        found => found?,
+    };
+    let tables = pragma(&mut conn, "select count(*) from sqlite_schema").await?;
+    let version = pragma(&mut conn, "pragma user_version").await?;
+    conn.close().await?;
+    if application_id == 0 && tables == 0 {
+        return Ok(0);
+    }
+    if application_id != APPLICATION_ID {
+        return Err(foreign());
+    }
+    let known = migrate::newest(&MIGRATOR);
+    if version > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found: version, known });
+    }
+    Ok(version)
+}
+
+async fn check_library(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let version = sqlx::query_scalar!(r#"select sqlite_version() as "version!: String""#).fetch_one(conn).await?;
+    if !is_safe(&version) {
+        return Err(OpenError::UnsafeSqlite { version });
+    }
+    Ok(())
+}
+
+fn is_safe(version: &str) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next()) >= OLDEST_SAFE_SQLITE
+}
+
+fn is_no_database(err: &sqlx::Error) -> bool {
+    error_code(err) == Some(libsqlite3_sys::SQLITE_NOTADB)
+}
+
+/// The primary result code of `SQLite`, where the error is one of its own.
+///
+/// Source: sqlite.org/rescode.html: the low 8 bits of an extended code.
+pub(super) fn error_code(err: &sqlx::Error) -> Option<i32> {
+    let extended: i32 = err.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("journal_size_limit", WAL_LIMIT_BYTES)
+        .pragma("trusted_schema", "off")
+        .pragma("cell_size_check", "on")
+}
+
+fn writing_options(path: &Path) -> SqliteConnectOptions {
+    // sqlx sets neither by itself. NORMAL would lose acknowledged messages in a power cut.
+    options(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+}
+
+/// Opens a connection that writes, and checks that a commit on it is durable.
+pub(super) async fn connect_writer(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let mut conn = writing_options(path).connect().await?;
+    check_durable(&mut conn).await?;
+    Ok(conn)
+}
+
+/// Opens the connection that migrates. Rebuilding a parent table with foreign keys on would delete its children.
+pub(super) async fn connect_migrator(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let mut conn = writing_options(path).foreign_keys(false).connect().await?;
+    check_durable(&mut conn).await?;
+    Ok(conn)
+}
+
+async fn check_durable(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    if pragma(conn, "select journal_mode = 'wal' from pragma_journal_mode").await? != 1 {
+        return Err(OpenError::Setting { setting: "journal_mode = wal" });
+    }
+    if pragma(conn, "pragma synchronous").await? != 2 {
+        return Err(OpenError::Setting { setting: "synchronous = full" });
+    }
+    Ok(())
+}
+
+/// Runs a statement about the file itself, which yields one number.
+#[expect(clippy::disallowed_methods, reason = "pragmas have no schema to be checked against")]
+pub(super) async fn pragma(conn: &mut SqliteConnection, sql: &'static str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(sql).fetch_one(conn).await
+}
+
+/// Moves the WAL into the database and closes the writing connection; the readers must be closed by then.
+pub(super) async fn close(mut writer: SqliteConnection) -> Result<(), StoreError> {
+    pragma(&mut writer, "pragma wal_checkpoint(truncate)").await?;
+    writer.close().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_that_can_corrupt_a_database_are_not_safe() {
+        for version in ["3.51.2", "3.50.7", "3.7.0", "3.9.0", "2.99.99", "nonsense", ""] {
+            assert!(!is_safe(version), "{version:?}");
+        }
+        for version in ["3.51.3", "3.52.0", "3.100.0", "4.0.0"] {
+            assert!(is_safe(version), "{version:?}");
+        }
+    }
+
+    #[test]
+    fn only_urls_of_files_are_taken() {
+        for url in ["sqlite::memory:", "sqlite://:memory:", "postgres://host/db", "chinwag.db", "", "sqlite://"] {
+            assert!(path_of(url).is_err(), "{url:?}");
+        }
+        assert_eq!(path_of("sqlite://a/b.db").unwrap(), Path::new("a/b.db"));
+        assert_eq!(path_of("sqlite:///a/b%20c.db").unwrap(), Path::new("/a/b c.db"));
+    }
+}

@@ -1,0 +1,238 @@
+//! The one place that decides whether somebody may do something.
+//!
+//! Decided when the writer takes a draft, from memory that changes only in commit order: of two who want one name, or of a
+//! message and the logout before it, both cannot pass.
+
+use super::directory::Directory;
+use super::draft::{Author, Draft, LoggedIn, Outcome, Refusal, SentGroupMessage, SentWhisper};
+use super::message::Row;
+use crate::domain::{GroupId, GroupName, MessageId, SessionId, TokenHash, UserId};
+
+/// How a draft was decided: what is to be written, and by which ids.
+#[derive(Debug)]
+pub(super) enum Plan {
+    Refuse(Refusal),
+    /// Allowed, and there is nothing to write.
+    Nothing,
+    InsertUser {
+        user_id: UserId,
+        mark: MessageId,
+    },
+    InsertSession {
+        session_id: SessionId,
+    },
+    DeleteSession {
+        session_id: SessionId,
+    },
+    InsertContact {
+        user_id: UserId,
+        contact_id: UserId,
+    },
+    InsertGroup {
+        group_id: GroupId,
+        owner_id: UserId,
+        joined_id: MessageId,
+    },
+    InsertMember {
+        group_id: GroupId,
+        user_id: UserId,
+        joined_id: MessageId,
+    },
+    InsertWhisper {
+        message_id: MessageId,
+        sender_id: UserId,
+        recipient_id: UserId,
+    },
+    InsertGroupMessage {
+        message_id: MessageId,
+        sender_id: UserId,
+        group_id: GroupId,
+    },
+    UpdateMarks {
+        marks: Vec<(UserId, MessageId)>,
+    },
+    UpdateUse {
+        used: Vec<(SessionId, i64)>,
+        ended: Vec<SessionId>,
+    },
+}
+
+/// What deciding needs besides the directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now_ms: i64,
+    /// Units: milliseconds that a token lives unused.
+    pub(super) token_lifetime_ms: i64,
+}
+
+/// A session's use is stored when it is this much newer than what is stored. Units: milliseconds.
+const STORE_USE_AFTER_MS: i64 = 60 * 60 * 1000;
+
+/// Decides `draft` and changes the directory accordingly, so that the next draft is decided after this one.
+pub(super) fn plan(directory: &mut Directory, draft: &Draft, moment: Moment) -> Plan {
+    decide(directory, draft, moment).unwrap_or_else(Plan::Refuse)
+}
+
+fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Plan, Refusal> {
+    match draft {
+        Draft::Register { username, .. } => match directory.find_user(username.as_str()) {
+            Some(_) => Err(Refusal::UsernameTaken),
+            None => Ok(Plan::InsertUser { user_id: directory.add_user(username), mark: directory.head() }),
+        },
+        Draft::LogIn { user_id, token_hash, .. } => {
+            Ok(Plan::InsertSession { session_id: directory.add_session(*token_hash, *user_id, moment.now_ms) })
+        }
+        Draft::LogOut { token_hash } => match directory.remove_session(token_hash) {
+            Some(session) => Ok(Plan::DeleteSession { session_id: session.session_id }),
+            None => Ok(Plan::Nothing),
+        },
+        Draft::AddContact { author, contact } => {
+            let user_id = authenticate(directory, author, moment)?;
+            let contact_id = directory.find_user(contact).ok_or(Refusal::UnknownUser)?;
+            if contact_id == user_id {
+                return Err(Refusal::OwnContact);
+            }
+            Ok(Plan::InsertContact { user_id, contact_id })
+        }
+        Draft::CreateGroup { author, group_name } => create_group(directory, author, group_name, moment),
+        Draft::JoinGroup { author, group_name } => join_group(directory, author, group_name.as_ref(), moment),
+        Draft::Whisper { author, recipient, .. } => {
+            let sender_id = authenticate(directory, author, moment)?;
+            let recipient_id = directory.find_user(recipient).ok_or(Refusal::UnknownUser)?;
+            Ok(Plan::InsertWhisper { message_id: directory.add_message(), sender_id, recipient_id })
+        }
+        Draft::MessageGroup { author, group_name, .. } => {
+            let sender_id = authenticate(directory, author, moment)?;
+            let group_id =
+                group_name.as_ref().and_then(|name| directory.find_group(name)).ok_or(Refusal::NotAMember)?;
+            if !directory.is_member(sender_id, group_id) {
+                return Err(Refusal::NotAMember);
+            }
+            Ok(Plan::InsertGroupMessage { message_id: directory.add_message(), sender_id, group_id })
+        }
+        Draft::SaveMarks { marks } => Ok(save_marks(directory, marks)),
+        Draft::SaveUse { online } => Ok(save_use(directory, online, moment)),
+    }
+}
+
+/// Whose token this is. Asking counts as using it.
+fn authenticate(directory: &mut Directory, author: &Author, moment: Moment) -> Result<UserId, Refusal> {
+    let session = *directory.session_mut(&author.token_hash).ok_or(Refusal::NotAuthenticated)?;
+    let is_expired = moment.now_ms - session.last_used_at_ms > moment.token_lifetime_ms;
+    if is_expired && !author.is_own_login {
+        return Err(Refusal::NotAuthenticated);
+    }
+    if !directory.user(session.user_id).username.eq_ignore_ascii_case(&author.username) {
+        return Err(Refusal::NotAuthenticated);
+    }
+    note_use(directory, &author.token_hash, moment);
+    Ok(session.user_id)
+}
+
+fn note_use(directory: &mut Directory, token_hash: &TokenHash, moment: Moment) {
+    if let Some(session) = directory.session_mut(token_hash) {
+        session.last_used_at_ms = session.last_used_at_ms.max(moment.now_ms);
+    }
+}
+
+fn create_group(directory: &mut Directory, author: &Author, name: &GroupName, moment: Moment) -> Result<Plan, Refusal> {
+    let owner_id = authenticate(directory, author, moment)?;
+    if directory.find_group(name).is_some() {
+        return Err(Refusal::GroupNameTaken);
+    }
+    let group_id = directory.add_group(name);
+    directory.add_member(owner_id, group_id);
+    Ok(Plan::InsertGroup { group_id, owner_id, joined_id: directory.head() })
+}
+
+fn join_group(
+    directory: &mut Directory,
+    author: &Author,
+    name: Option<&GroupName>,
+    moment: Moment,
+) -> Result<Plan, Refusal> {
+    let user_id = authenticate(directory, author, moment)?;
+    let group_id = name.and_then(|name| directory.find_group(name)).ok_or(Refusal::UnknownGroup)?;
+    if directory.is_member(user_id, group_id) {
+        return Err(Refusal::AlreadyMember);
+    }
+    directory.add_member(user_id, group_id);
+    Ok(Plan::InsertMember { group_id, user_id, joined_id: directory.head() })
+}
+
+fn save_marks(directory: &mut Directory, marks: &[(UserId, MessageId)]) -> Plan {
+    let moved = |&(user_id, message_id): &(UserId, MessageId)| directory.move_mark(user_id, message_id);
+    let marks: Vec<_> = marks.iter().copied().filter(moved).collect();
+    if marks.is_empty() { Plan::Nothing } else { Plan::UpdateMarks { marks } }
+}
+
+fn save_use(directory: &mut Directory, online: &[TokenHash], moment: Moment) -> Plan {
+    for token_hash in online {
+        note_use(directory, token_hash, moment);
+    }
+    let (mut to_store, mut to_end) = (Vec::new(), Vec::new());
+    for (token_hash, session) in directory.sessions() {
+        if moment.now_ms - session.last_used_at_ms > moment.token_lifetime_ms {
+            to_end.push(*token_hash);
+        } else if session.last_used_at_ms - session.stored_use_at_ms >= STORE_USE_AFTER_MS {
+            to_store.push((*token_hash, session.session_id, session.last_used_at_ms));
+        }
+    }
+    if to_store.is_empty() && to_end.is_empty() {
+        return Plan::Nothing;
+    }
+    for (token_hash, ..) in &to_store {
+        directory.store_use(token_hash);
+    }
+    let ended = to_end.iter().filter_map(|token_hash| directory.remove_session(token_hash));
+    Plan::UpdateUse {
+        ended: ended.map(|session| session.session_id).collect(),
+        used: to_store.into_iter().map(|(_, session_id, used_at_ms)| (session_id, used_at_ms)).collect(),
+    }
+}
+
+impl Plan {
+    /// The row of the log that this plan inserts.
+    pub(super) fn row<'a>(&self, draft: &'a Draft) -> Option<Row<'a>> {
+        match (self, draft) {
+            (&Self::InsertWhisper { sender_id, recipient_id, .. }, Draft::Whisper { content, .. }) => {
+                Some(Row::whisper(sender_id, recipient_id, content))
+            }
+            (&Self::InsertGroupMessage { sender_id, group_id, .. }, Draft::MessageGroup { content, .. }) => {
+                Some(Row::group_message(sender_id, group_id, content))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a statement of its own is needed, apart from the one for all rows of the log.
+    pub(super) fn needs_statement(&self) -> bool {
+        !matches!(self, Self::Refuse(_) | Self::Nothing | Self::InsertWhisper { .. } | Self::InsertGroupMessage { .. })
+    }
+
+    /// What is told once this plan is committed.
+    pub(super) fn outcome(self, draft: Draft, directory: &Directory) -> Outcome {
+        match (self, draft) {
+            (Self::Refuse(refusal), _) => Outcome::Refused(refusal),
+            (Self::InsertSession { .. }, Draft::LogIn { user_id, .. }) => {
+                let user = directory.user(user_id);
+                Outcome::LoggedIn(LoggedIn { user_id, mark: user.mark, groups: user.groups.clone() })
+            }
+            (_, Draft::LogOut { .. }) => Outcome::LoggedOut,
+            (
+                Self::InsertGroup { group_id, owner_id: user_id, .. } | Self::InsertMember { group_id, user_id, .. },
+                _,
+            ) => Outcome::Joined { user_id, group_id },
+            (Self::InsertWhisper { message_id, sender_id, recipient_id }, Draft::Whisper { content, .. }) => {
+                let sender = directory.user(sender_id).username.clone();
+                Outcome::Whispered(SentWhisper { message_id, sender, recipient_id, content })
+            }
+            (Self::InsertGroupMessage { message_id, sender_id, group_id }, Draft::MessageGroup { content, .. }) => {
+                let sender = directory.user(sender_id).username.clone();
+                let group_name = directory.group_name(group_id);
+                Outcome::GroupMessaged(SentGroupMessage { message_id, sender, group_id, group_name, content })
+            }
+            _ => Outcome::Done,
+        }
+    }
+}

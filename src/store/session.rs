@@ -1,0 +1,67 @@
+//! The table `sessions`.
+
+use sqlx::SqliteConnection;
+
+use super::directory::Session;
+use crate::domain::{SessionId, TokenHash, UserId};
+
+pub(super) async fn insert(
+    conn: &mut SqliteConnection,
+    session_id: SessionId,
+    user_id: UserId,
+    token_hash: &TokenHash,
+    now_ms: i64,
+) -> Result<(), sqlx::Error> {
+    let token_hash = token_hash.0.as_slice();
+    sqlx::query!(
+        "insert into sessions (session_id, user_id, token_hash, created_at_ms, last_used_at_ms)
+        values (?1, ?2, ?3, ?4, ?4)",
+        session_id.0,
+        user_id.0,
+        token_hash,
+        now_ms
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(conn: &mut SqliteConnection, session_id: SessionId) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from sessions where session_id = ?", session_id.0).execute(conn).await?;
+    Ok(())
+}
+
+pub(super) async fn delete_all(conn: &mut SqliteConnection, sessions: &[SessionId]) -> Result<(), sqlx::Error> {
+    for &session_id in sessions {
+        delete(conn, session_id).await?;
+    }
+    Ok(())
+}
+
+/// Stores when each of `used` was last used. Units: milliseconds since 1970.
+pub(super) async fn update_use(conn: &mut SqliteConnection, used: &[(SessionId, i64)]) -> Result<(), sqlx::Error> {
+    for &(session_id, used_at_ms) in used {
+        sqlx::query!("update sessions set last_used_at_ms = ? where session_id = ?", used_at_ms, session_id.0)
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<(TokenHash, Session)>, sqlx::Error> {
+    let rows =
+        sqlx::query!("select session_id, user_id, token_hash, last_used_at_ms from sessions").fetch_all(conn).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let token_hash = TokenHash(row.token_hash.try_into().expect("the schema allows 32 bytes only"));
+            let session = Session {
+                session_id: SessionId(row.session_id),
+                user_id: UserId(row.user_id),
+                last_used_at_ms: row.last_used_at_ms,
+                stored_use_at_ms: row.last_used_at_ms,
+            };
+            (token_hash, session)
+        })
+        .collect())
+}

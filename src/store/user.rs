@@ -1,0 +1,73 @@
+//! The table `users`.
+
+use sqlx::SqliteConnection;
+
+use crate::domain::{UserId, Username};
+
+/// What it takes to check a password.
+#[derive(Clone)]
+pub struct Credentials {
+    /// Whose.
+    pub user_id: UserId,
+    /// As registered.
+    pub username: String,
+    /// A PHC string.
+    pub password_hash: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("user_id", &self.user_id).finish_non_exhaustive()
+    }
+}
+
+pub(super) async fn insert(
+    conn: &mut SqliteConnection,
+    user_id: UserId,
+    username: &Username,
+    password_hash: &str,
+    now_ms: i64,
+) -> Result<(), sqlx::Error> {
+    let (username, username_key) = (username.as_str(), username.key());
+    sqlx::query!(
+        "insert into users (user_id, username, username_key, password_hash, registered_at_ms) values (?, ?, ?, ?, ?)",
+        user_id.0,
+        username,
+        username_key,
+        password_hash,
+        now_ms
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn update_password_hash(
+    conn: &mut SqliteConnection,
+    user_id: UserId,
+    password_hash: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update users set password_hash = ? where user_id = ?", password_hash, user_id.0)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn find_credentials_by_key(
+    conn: &mut SqliteConnection,
+    username_key: &str,
+) -> Result<Option<Credentials>, sqlx::Error> {
+    let row = sqlx::query!("select user_id, username, password_hash from users where username_key = ?", username_key)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.map(|row| Credentials {
+        user_id: UserId(row.user_id),
+        username: row.username,
+        password_hash: row.password_hash,
+    }))
+}
+
+pub(super) async fn list_names(conn: &mut SqliteConnection) -> Result<Vec<(UserId, String)>, sqlx::Error> {
+    let rows = sqlx::query!("select user_id, username from users order by user_id").fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| (UserId(row.user_id), row.username)).collect())
+}

@@ -1,0 +1,253 @@
+//! The one task that writes: it commits in groups what has queued up while the last commit ran.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, SqliteConnection, SqlitePool};
+use tokio::sync::mpsc;
+
+use super::batch::{self, Failure};
+use super::directory::Directory;
+use super::draft::{Draft, Outcome, Refusal};
+use super::open::{self, Database};
+use super::plan::{Moment, Plan, plan};
+use super::{Committed, OpenError, QUEUE_DRAFTS, StoreError};
+use crate::config::{Clock, Config, whole_ms};
+use crate::domain::MessageId;
+
+/// Drafts of one commit. More make each cheaper and the last one later.
+const BATCH_DRAFTS: usize = 1024;
+
+/// Units: bytes of content in one commit, beyond which it is closed.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// How often a stalled commit looks for drafts that have waited too long.
+const EXPIRE_EVERY: Duration = Duration::from_millis(200);
+
+/// A draft on its way to the writer.
+#[derive(Debug)]
+pub(super) struct Queued<T> {
+    pub(super) draft: Draft,
+    pub(super) ticket: T,
+    since: Instant,
+}
+
+impl<T> Queued<T> {
+    pub(super) fn new(draft: Draft, ticket: T) -> Self {
+        Self { draft, ticket, since: Instant::now() }
+    }
+}
+
+/// What waits for the writer. Only the writer takes from it, so a draft is either taken or refused.
+#[derive(Debug)]
+struct Queue<T> {
+    arriving: mpsc::Receiver<Queued<T>>,
+    /// Drafts that were looked at during a stalled commit and are still young.
+    waiting: VecDeque<Queued<T>>,
+    busy_after: Duration,
+}
+
+/// The writer's state. A panic in it ends the process: the directory could be ahead of the file.
+#[derive(Debug)]
+pub(super) struct Writer<T> {
+    database: WritingConnection,
+    directory: Directory,
+    queue: Queue<T>,
+    outcomes: mpsc::Sender<Committed<T>>,
+    clock: Clock,
+    token_lifetime_ms: i64,
+}
+
+/// The connection that writes; there is none between an error and the next batch.
+#[derive(Debug)]
+struct WritingConnection {
+    path: PathBuf,
+    conn: Option<SqliteConnection>,
+    readers: SqlitePool,
+    /// Kept to the end, for it holds the lock file.
+    _lock: super::lock::DatabaseLock,
+}
+
+impl<T: Send + 'static> Writer<T> {
+    pub(super) async fn new(
+        database: Database,
+        config: &Config,
+        arriving: mpsc::Receiver<Queued<T>>,
+        outcomes: mpsc::Sender<Committed<T>>,
+    ) -> Result<Self, OpenError> {
+        let Database { path, mut writer, readers, lock } = database;
+        let directory = Directory::load(&mut writer).await?;
+        Ok(Self {
+            database: WritingConnection { path, conn: Some(writer), readers, _lock: lock },
+            directory,
+            queue: Queue { arriving, waiting: VecDeque::new(), busy_after: config.limits.busy_after },
+            outcomes,
+            clock: config.clock.clone(),
+            token_lifetime_ms: whole_ms(config.limits.token_lifetime),
+        })
+    }
+
+    pub(super) fn head(&self) -> MessageId {
+        self.directory.head()
+    }
+
+    /// Writes until the last handle is dropped, then moves the WAL into the database.
+    pub(super) async fn run(mut self) -> Result<(), StoreError> {
+        while let Some((drafts, tickets)) = self.queue.next_batch().await {
+            let outcomes = self.write(drafts).await?;
+            self.hand_on(outcomes.into_iter().zip(tickets).collect()).await?;
+        }
+        self.database.close().await
+    }
+
+    /// Writes a batch; should a row break a rule, one draft at a time, so that it fails alone.
+    async fn write(&mut self, drafts: Vec<Draft>) -> Result<Vec<Outcome>, StoreError> {
+        let drafts = match self.try_write(drafts).await? {
+            Ok(outcomes) => return Ok(outcomes),
+            Err(drafts) => drafts,
+        };
+        let mut outcomes = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            match self.try_write(vec![draft]).await? {
+                Ok(outcome) => outcomes.extend(outcome),
+                Err(_) => outcomes.push(Outcome::Refused(Refusal::Failed)),
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Decides and commits; gives the drafts back when one of them broke a rule of the schema.
+    async fn try_write(&mut self, drafts: Vec<Draft>) -> Result<Result<Vec<Outcome>, Vec<Draft>>, StoreError> {
+        let moment = Moment { now_ms: self.clock.now_ms(), token_lifetime_ms: self.token_lifetime_ms };
+        let head = self.directory.head();
+        let decide = |draft: Draft| {
+            let plan = plan(&mut self.directory, &draft, moment);
+            (draft, plan)
+        };
+        let planned: Vec<(Draft, Plan)> = drafts.into_iter().map(decide).collect();
+        let Err(err) = self.commit(&planned, head, moment.now_ms).await? else {
+            self.directory.commit();
+            let outcome = |(draft, plan): (Draft, Plan)| plan.outcome(draft, &self.directory);
+            return Ok(Ok(planned.into_iter().map(outcome).collect()));
+        };
+        self.directory.rollback();
+        match batch::classify(&err) {
+            Failure::Constraint => {
+                tracing::warn!(error = %err, drafts = planned.len(), "the schema refused a batch");
+                Ok(Err(planned.into_iter().map(|(draft, _)| draft).collect()))
+            }
+            Failure::Refused => {
+                tracing::warn!(error = %err, drafts = planned.len(), "the database takes nothing at the moment");
+                self.database.discard().await;
+                Ok(Ok(planned.iter().map(|_| Outcome::Refused(Refusal::Busy)).collect()))
+            }
+            Failure::Fatal => Err(StoreError::OutcomeUnknown(err)),
+        }
+    }
+
+    /// Commits; meanwhile refuses drafts that have waited too long behind a commit that takes its time.
+    async fn commit(
+        &mut self,
+        planned: &[(Draft, Plan)],
+        head: MessageId,
+        now_ms: i64,
+    ) -> Result<Result<(), sqlx::Error>, StoreError> {
+        let Self { database, queue, outcomes, .. } = self;
+        let committing = async {
+            let conn = database.connection().await?;
+            batch::commit(conn, planned, head, now_ms).await
+        };
+        tokio::pin!(committing);
+        let mut ticks = tokio::time::interval(EXPIRE_EVERY);
+        loop {
+            tokio::select! {
+                biased;
+                committed = &mut committing => return Ok(committed),
+                _ = ticks.tick() => {
+                    let expired = queue.expire();
+                    if !expired.is_empty() {
+                        outcomes.send(expired).await.map_err(|_| StoreError::DispatcherGone)?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn hand_on(&mut self, committed: Committed<T>) -> Result<(), StoreError> {
+        self.outcomes.send(committed).await.map_err(|_| StoreError::DispatcherGone)
+    }
+}
+
+impl<T> Queue<T> {
+    /// What has queued up, at least one draft; `None` when nothing is queued and nothing can be any more.
+    async fn next_batch(&mut self) -> Option<(Vec<Draft>, Vec<T>)> {
+        let (mut drafts, mut tickets, mut content_bytes) = (Vec::new(), Vec::new(), 0);
+        let mut next = match self.waiting.pop_front() {
+            Some(queued) => Some(queued),
+            None => Some(self.arriving.recv().await?),
+        };
+        while let Some(queued) = next {
+            content_bytes += content_length(&queued.draft);
+            drafts.push(queued.draft);
+            tickets.push(queued.ticket);
+            if drafts.len() == BATCH_DRAFTS || content_bytes >= BATCH_BYTES {
+                break;
+            }
+            next = self.waiting.pop_front().or_else(|| self.arriving.try_recv().ok());
+        }
+        Some((drafts, tickets))
+    }
+
+    /// Takes out what has waited too long, and answers it.
+    fn expire(&mut self) -> Committed<T> {
+        while self.waiting.len() < QUEUE_DRAFTS {
+            let Ok(queued) = self.arriving.try_recv() else { break };
+            self.waiting.push_back(queued);
+        }
+        let now = Instant::now();
+        let old = self.waiting.partition_point(|queued| now.duration_since(queued.since) >= self.busy_after);
+        self.waiting.drain(..old).map(|queued| (Outcome::Refused(Refusal::Busy), queued.ticket)).collect()
+    }
+}
+
+fn content_length(draft: &Draft) -> usize {
+    match draft {
+        Draft::Whisper { content, .. } | Draft::MessageGroup { content, .. } => content.as_str().len(),
+        _ => 0,
+    }
+}
+
+impl WritingConnection {
+    async fn connection(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+        let conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => open::connect_writer(&self.path).await.map_err(into_sqlx)?,
+        };
+        Ok(self.conn.insert(conn))
+    }
+
+    /// Gives up a connection of which it is not known whether it is inside a transaction.
+    async fn discard(&mut self) {
+        if let Some(conn) = self.conn.take()
+            && let Err(err) = conn.close_hard().await
+        {
+            tracing::warn!(error = %err, "closing a failed connection");
+        }
+    }
+
+    async fn close(mut self) -> Result<(), StoreError> {
+        self.readers.close().await;
+        match self.conn.take() {
+            Some(conn) => open::close(conn).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn into_sqlx(err: OpenError) -> sqlx::Error {
+    match err {
+        OpenError::Sqlite(err) => err,
+        other => sqlx::Error::Configuration(other.into()),
+    }
+}
