@@ -21,10 +21,23 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
-            eprintln!("chinwag: {err:#}");
+            eprintln!("chinwag: {}", chain(&err));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes in one line; a cause that its effect has quoted is left out.
+fn chain(err: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in err.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.ends_with(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 #[tokio::main]

@@ -64,7 +64,8 @@ impl Dispatcher {
             return accept(ticket);
         };
         let LoggedIn { user_id, mark, groups } = logged_in;
-        // What another connection of this user has acknowledged by now is not missed any more.
+        // What this user has acknowledged by now, here before a logout or on another connection, is not missed any more.
+        probe();
         self.registry.probe(user_id);
         let mark = self.marks.newest(user_id).map_or(mark, |noted| noted.max(mark));
         let outbox = Arc::clone(&reply.outbox);

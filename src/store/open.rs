@@ -73,27 +73,41 @@ fn create_if_missing(path: &Path) -> Result<PathBuf, OpenError> {
 
 /// The schema version of the file, 0 when it is new; looks without changing anything.
 async fn examine(path: &Path) -> Result<i64, OpenError> {
-    let mut conn = SqliteConnectOptions::new().filename(path).read_only(true).connect().await?;
-    check_library(&mut conn).await?;
     let foreign = || OpenError::Foreign { path: path.to_owned() };
-    let application_id = match pragma(&mut conn, "pragma application_id").await {
-        Err(err) if is_no_database(&err) => return Err(foreign()),
-        found => found?,
+    let header = match read_header(path).await {
+        Err(OpenError::Sqlite(err)) if error_code(&err) == Some(libsqlite3_sys::SQLITE_NOTADB) => return Err(foreign()),
+        header => header?,
     };
-    let tables = pragma(&mut conn, "select count(*) from sqlite_schema").await?;
-    let version = pragma(&mut conn, "pragma user_version").await?;
-    conn.close().await?;
-    if application_id == 0 && tables == 0 {
+    if header.application_id == 0 && header.tables == 0 {
         return Ok(0);
     }
-    if application_id != APPLICATION_ID {
+    if header.application_id != APPLICATION_ID {
         return Err(foreign());
     }
-    let known = migrate::newest(&MIGRATOR);
-    if version > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found: version, known });
+    let (found, known) = (header.version, migrate::newest(&MIGRATOR));
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
-    Ok(version)
+    Ok(found)
+}
+
+/// What a file says of itself.
+struct Header {
+    application_id: i64,
+    version: i64,
+    tables: i64,
+}
+
+async fn read_header(path: &Path) -> Result<Header, OpenError> {
+    let mut conn = SqliteConnectOptions::new().filename(path).read_only(true).connect().await?;
+    check_library(&mut conn).await?;
+    let header = Header {
+        application_id: pragma(&mut conn, "pragma application_id").await?,
+        version: pragma(&mut conn, "pragma user_version").await?,
+        tables: pragma(&mut conn, "select count(*) from sqlite_schema").await?,
+    };
+    conn.close().await?;
+    Ok(header)
 }
 
 async fn check_library(conn: &mut SqliteConnection) -> Result<(), OpenError> {
@@ -108,10 +122,6 @@ fn is_safe(version: &str) -> bool {
     let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
     let mut next = || numbers.next().unwrap_or(0);
     (next(), next(), next()) >= OLDEST_SAFE_SQLITE
-}
-
-fn is_no_database(err: &sqlx::Error) -> bool {
-    error_code(err) == Some(libsqlite3_sys::SQLITE_NOTADB)
 }
 
 /// The primary result code of `SQLite`, where the error is one of its own.

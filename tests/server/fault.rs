@@ -1,0 +1,92 @@
+//! A database that fails: one bad row alone, or for a while.
+
+use std::time::Duration;
+
+use chinwag::protocol::Response;
+
+use crate::database;
+use crate::helpers::TestServer;
+
+#[tokio::test]
+async fn a_row_that_the_schema_refuses_fails_alone() {
+    let server = TestServer::start().await;
+    server.register("bob").await.close().await;
+    let stopped = server.stop().await;
+    let poison = "create trigger poison before insert on messages when new.content = 'poison'
+        begin select raise(abort, 'poisoned'); end";
+    drop(database::meddle(&stopped.database(), poison).await);
+    let server = stopped.start().await;
+    let mut ada = server.register("ada").await;
+
+    for n in 0..50 {
+        let content = if n % 10 == 5 { "poison".to_owned() } else { n.to_string() };
+        ada.send(&ada.whisper_request("bob", &content)).await;
+    }
+    let mut refused = Vec::new();
+    for n in 0..50 {
+        match ada.next_response().await {
+            Response::Done => {}
+            response => refused.push((n, response)),
+        }
+    }
+
+    let internal = Response::Refused("internal error".to_owned());
+    assert_eq!(refused, [5, 15, 25, 35, 45].map(|n| (n, internal.clone())));
+    let stored = "select count(*) || ' ' || min(message_id) || ' ' || max(message_id) from messages";
+    assert_eq!(database::texts(&server.database(), stored).await, ["45 1 45"]);
+    let received: Vec<String> = (0..50).filter(|n| n % 10 != 5).map(|n| n.to_string()).collect();
+    assert_eq!(server.log_in("bob").await.contents_so_far().await, received);
+}
+
+#[tokio::test]
+async fn a_registration_that_the_schema_refuses_can_be_tried_again_under_another_name() {
+    let server = TestServer::start().await;
+    let stopped = server.stop().await;
+    let poison = "create trigger poison before insert on users when new.username = 'mallory'
+        begin select raise(abort, 'poisoned'); end";
+    drop(database::meddle(&stopped.database(), poison).await);
+    let server = stopped.start().await;
+    let mut client = server.connect().await;
+
+    assert_eq!(client.register("mallory").await, Err("internal error".to_owned()));
+    assert_eq!(client.register("mallory").await, Err("internal error".to_owned()));
+    client.register("ada").await.unwrap();
+    client.log_in("ada").await;
+    assert_eq!(client.try_whisper("mallory", "hello").await, Err("there is no such user".to_owned()));
+}
+
+#[tokio::test]
+async fn behind_a_stalled_commit_requests_are_refused_in_time_and_the_stalled_one_waits_for_its_outcome() {
+    let server = TestServer::start_with(|config| config.limits.busy_after = Duration::from_secs(1)).await;
+    let mut ada = server.register("ada").await;
+    let mut bob = server.register("bob").await;
+    ada.send(&ada.whisper_request("bob", "zero")).await;
+    assert_eq!(ada.next_response().await, Response::Done);
+
+    let lock = database::meddle(&server.database(), "begin immediate").await;
+    ada.send(&ada.whisper_request("bob", "taken")).await;
+    let mut eve = server.connect().await;
+    eve.use_login(bob.login());
+    let refused = eve.try_whisper("bob", "refused").await;
+    drop(lock);
+
+    assert_eq!(refused, Err("the server is busy and has done nothing; try again in a few seconds".to_owned()));
+    assert_eq!(ada.next_response().await, Response::Done);
+    assert_eq!(bob.contents_so_far().await, ["zero", "taken"]);
+}
+
+#[tokio::test]
+async fn while_the_database_takes_nothing_sends_are_refused_and_afterwards_all_is_well() {
+    let server = TestServer::start().await;
+    let mut ada = server.register("ada").await;
+    ada.create_group("rust").await.unwrap();
+
+    let lock = database::meddle(&server.database(), "begin immediate").await;
+    let while_locked = ada.try_whisper("ada", "refused").await;
+    drop(lock);
+    ada.message_group("rust", "well again").await;
+
+    assert_eq!(while_locked, Err("the server is busy and has done nothing; try again in a few seconds".to_owned()));
+    assert_eq!(ada.contents_so_far().await, ["well again"]);
+    assert_eq!(database::number(&server.database(), "select min(message_id) from messages").await, 1);
+}

@@ -1,0 +1,327 @@
+//! A server and clients that are easy to test with. Whatever waits here has a deadline that says what it waited for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chinwag::client::{Client, ClientError, Login};
+use chinwag::config::{Clock, Config, PasswordCost};
+use chinwag::protocol::{Framing, Request, Response, Update};
+use chinwag::server::{ServeError, Server};
+use chinwag::shutdown::{self, Trigger};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+pub(crate) const PASSWORD: &str = "a password for tests";
+
+/// Long enough for the slowest machine; reached only when something is broken.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Waits for `future`, which should take far less than the deadline.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {DEADLINE:?} for {what}"),
+    }
+}
+
+/// A running server; stops with the test.
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) clock: Clock,
+    config: Config,
+    directory: Arc<TempDir>,
+    trigger: Option<Trigger>,
+    running: JoinHandle<Result<(), ServeError>>,
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    pub(crate) async fn start_with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let mut config = Config {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            database_url: format!("sqlite://{}", directory.path().join("test.db").display()),
+            password_cost: PasswordCost::FOR_TESTS,
+            clock: Clock::manual(),
+            ..Config::default()
+        };
+        adjust(&mut config);
+        Self::run(config, directory).await
+    }
+
+    async fn run(config: Config, directory: Arc<TempDir>) -> Self {
+        let server = within("the server to start", Server::start(&config)).await.unwrap();
+        let (trigger, shutdown) = shutdown::channel();
+        Self {
+            address: server.addresses()[0],
+            clock: config.clock.clone(),
+            config,
+            directory,
+            trigger: Some(trigger),
+            running: tokio::spawn(server.run(shutdown)),
+        }
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.path().join("test.db")
+    }
+
+    /// Ends the server in order.
+    pub(crate) async fn stop(mut self) -> StoppedServer {
+        self.trigger.take().unwrap().trigger();
+        within("the server to stop", &mut self.running).await.unwrap().unwrap();
+        StoppedServer { config: self.config.clone(), directory: Arc::clone(&self.directory) }
+    }
+
+    pub(crate) async fn restart(self) -> Self {
+        self.stop().await.start().await
+    }
+
+    /// A connection on which nobody is logged in.
+    pub(crate) async fn connect(&self) -> TestClient {
+        self.connect_framed(Framing::Array).await
+    }
+
+    pub(crate) async fn connect_framed(&self, framing: Framing) -> TestClient {
+        let client = within("a connection", Client::connect(self.address, framing)).await.unwrap();
+        TestClient { client, name: String::new() }
+    }
+
+    /// A new user, logged in.
+    pub(crate) async fn register(&self, name: &str) -> TestClient {
+        self.register_framed(name, Framing::Array).await
+    }
+
+    pub(crate) async fn register_framed(&self, name: &str, framing: Framing) -> TestClient {
+        let mut client = self.connect_framed(framing).await;
+        client.register(name).await.unwrap();
+        client.log_in(name).await;
+        client
+    }
+
+    /// Another connection of a user who is registered.
+    pub(crate) async fn log_in(&self, name: &str) -> TestClient {
+        let mut client = self.connect().await;
+        client.log_in(name).await;
+        client
+    }
+
+    /// A socket that speaks no protocol by itself.
+    pub(crate) async fn raw(&self) -> RawClient {
+        RawClient { stream: within("a connection", TcpStream::connect(self.address)).await.unwrap() }
+    }
+}
+
+/// A server's files between two runs.
+pub(crate) struct StoppedServer {
+    config: Config,
+    directory: Arc<TempDir>,
+}
+
+impl StoppedServer {
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.path().join("test.db")
+    }
+
+    pub(crate) async fn start(self) -> TestServer {
+        self.start_with(|_| ()).await
+    }
+
+    pub(crate) async fn start_with(mut self, adjust: impl FnOnce(&mut Config)) -> TestServer {
+        adjust(&mut self.config);
+        TestServer::run(self.config, self.directory).await
+    }
+}
+
+/// A client that fails the test where the server does not do what it is asked.
+pub(crate) struct TestClient {
+    client: Client,
+    name: String,
+}
+
+/// What a sentinel says, so that other devices of the same user can leave it out.
+const SENTINEL: &str = "sentinel ";
+
+impl TestClient {
+    pub(crate) async fn register(&mut self, name: &str) -> Result<(), String> {
+        self.register_with(name, PASSWORD).await
+    }
+
+    pub(crate) async fn register_with(&mut self, name: &str, password: &str) -> Result<(), String> {
+        refusal(within("a registration", self.client.register(name, password)).await)
+    }
+
+    pub(crate) async fn log_in(&mut self, name: &str) -> Login {
+        self.try_log_in(name, PASSWORD).await.unwrap()
+    }
+
+    pub(crate) async fn try_log_in(&mut self, name: &str, password: &str) -> Result<Login, String> {
+        let login = refusal(within("a login", self.client.log_in(name, password)).await)?;
+        self.name.clone_from(&login.username);
+        Ok(login)
+    }
+
+    pub(crate) async fn log_out(&mut self) -> Result<(), String> {
+        refusal(within("a logout", self.client.log_out()).await)
+    }
+
+    pub(crate) async fn add_contact(&mut self, contact: &str) -> Result<(), String> {
+        refusal(within("a contact", self.client.add_contact(contact)).await)
+    }
+
+    pub(crate) async fn try_whisper(&mut self, recipient: &str, content: &str) -> Result<(), String> {
+        refusal(within("a whisper's response", self.client.whisper(recipient, content)).await)
+    }
+
+    pub(crate) async fn whisper(&mut self, recipient: &str, content: &str) {
+        self.try_whisper(recipient, content).await.unwrap();
+    }
+
+    pub(crate) async fn create_group(&mut self, name: &str) -> Result<(), String> {
+        refusal(within("a new group", self.client.create_group(name)).await)
+    }
+
+    pub(crate) async fn join_group(&mut self, name: &str) -> Result<(), String> {
+        refusal(within("a membership", self.client.join_group(name)).await)
+    }
+
+    pub(crate) async fn try_message_group(&mut self, group: &str, content: &str) -> Result<(), String> {
+        refusal(within("a group message's response", self.client.message_group(group, content)).await)
+    }
+
+    pub(crate) async fn message_group(&mut self, group: &str, content: &str) {
+        self.try_message_group(group, content).await.unwrap();
+    }
+
+    pub(crate) async fn request(&mut self, request: &Request) -> Result<(), String> {
+        refusal(within("a response", self.client.request(request)).await)
+    }
+
+    pub(crate) async fn send(&mut self, request: &Request) {
+        within("a request to be sent", self.client.send(request)).await.unwrap();
+    }
+
+    pub(crate) async fn next_response(&mut self) -> Response {
+        within("a response", self.client.next_response()).await.unwrap()
+    }
+
+    pub(crate) async fn next_update(&mut self) -> Update {
+        within("an update", self.client.next_update()).await.unwrap()
+    }
+
+    /// The text of the next update.
+    pub(crate) async fn next_content(&mut self) -> String {
+        content(self.next_update().await)
+    }
+
+    pub(crate) fn login(&self) -> Login {
+        self.client.login().unwrap().clone()
+    }
+
+    pub(crate) fn use_login(&mut self, login: Login) {
+        self.name.clone_from(&login.username);
+        self.client.use_login(login);
+    }
+
+    /// Everything this user's connection is owed by now: proves what did not come, too. A whisper to oneself comes after it.
+    pub(crate) async fn updates_so_far(&mut self) -> Vec<Update> {
+        static SENTINELS: AtomicU64 = AtomicU64::new(0);
+        let sentinel = format!("{SENTINEL}{}", SENTINELS.fetch_add(1, Ordering::Relaxed));
+        let name = self.name.clone();
+        self.whisper(&name, &sentinel).await;
+        let mut updates = Vec::new();
+        loop {
+            match self.next_update().await {
+                Update::Whisper { content, .. } if content == sentinel => return updates,
+                Update::Whisper { sender, content } if sender == name && content.starts_with(SENTINEL) => {}
+                update => updates.push(update),
+            }
+        }
+    }
+
+    pub(crate) async fn contents_so_far(&mut self) -> Vec<String> {
+        self.updates_so_far().await.into_iter().map(content).collect()
+    }
+
+    /// Ends the connection well.
+    pub(crate) async fn close(self) -> Vec<Update> {
+        within("the server to end the connection", self.client.close()).await.unwrap()
+    }
+
+    /// What this client would send to whisper, as a request of its own.
+    pub(crate) fn whisper_request(&self, recipient: &str, content: &str) -> Request {
+        let Login { username, token } = self.login();
+        Request::Whisper { username, token, recipient: recipient.to_owned(), content: content.to_owned() }
+    }
+
+    /// What this client would send to say something to a group.
+    pub(crate) fn message_group_request(&self, group_name: &str, content: &str) -> Request {
+        let Login { username, token } = self.login();
+        Request::MessageGroup { username, token, group_name: group_name.to_owned(), content: content.to_owned() }
+    }
+}
+
+pub(crate) fn content(update: Update) -> String {
+    match update {
+        Update::Whisper { content, .. } | Update::GroupMessage { content, .. } => content,
+    }
+}
+
+pub(crate) fn whisper(sender: &str, content: &str) -> Update {
+    Update::Whisper { sender: sender.to_owned(), content: content.to_owned() }
+}
+
+pub(crate) fn group_message(group_name: &str, sender: &str, content: &str) -> Update {
+    let [group_name, sender, content] = [group_name, sender, content].map(str::to_owned);
+    Update::GroupMessage { group_name, sender, content }
+}
+
+/// The sentence of a refusal; anything else that goes wrong fails the test.
+fn refusal<T>(result: Result<T, ClientError>) -> Result<T, String> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(ClientError::Refused(why)) => Err(why),
+        Err(err) => panic!("the connection failed: {err:?}"),
+    }
+}
+
+/// Bytes in, bytes out.
+pub(crate) struct RawClient {
+    pub(crate) stream: TcpStream,
+}
+
+impl RawClient {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        within("bytes to be sent", self.stream.write_all(bytes)).await.unwrap();
+    }
+
+    pub(crate) async fn receive(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        within("bytes from the server", self.stream.read_exact(&mut bytes)).await.unwrap();
+        bytes
+    }
+
+    /// All that comes until the server ends the connection; a reset fails the test.
+    pub(crate) async fn receive_to_end(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        within("the server to end the connection", self.stream.read_to_end(&mut bytes)).await.unwrap();
+        bytes
+    }
+
+    pub(crate) async fn shut_down(&mut self) {
+        within("shutting down", self.stream.shutdown()).await.unwrap();
+    }
+}
+
+/// The bytes of a refusal.
+pub(crate) fn refused(framing: Framing, why: &str) -> Vec<u8> {
+    Response::Refused(why.to_owned()).encode(framing)
+}

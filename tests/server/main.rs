@@ -1,0 +1,17 @@
+//! The real server, with its own database file, on a port of its own, talked to through real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod account;
+mod contact;
+mod database;
+mod fault;
+mod group;
+mod helpers;
+mod hostile;
+mod lagging;
+mod missed;
+mod pipelining;
+mod process;
+mod transcript;
+mod whisper;

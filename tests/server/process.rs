@@ -1,0 +1,480 @@
+//! The program itself: its command line, its signals, its files, and what is left after `kill -9`.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use chinwag::client::{Client, ClientError};
+use chinwag::protocol::Framing;
+use rustix::process::{Pid, Resource, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::database;
+use crate::helpers::{PASSWORD, within};
+
+/// `chinwag serve` in a directory of its own, without the environment's settings.
+fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    command.args(arguments).current_dir(directory);
+    command.env_remove("DATABASE_URL").env_remove("CHINWAG_LISTEN").env_remove("RUST_LOG");
+    command
+}
+
+/// A running server; killed with the test.
+struct Process {
+    child: Child,
+    /// What it says on stdout once it listens.
+    line: String,
+    stderr: PathBuf,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(directory: &Path) -> Self {
+        Self::spawn(command(directory, &["serve", "--listen", "127.0.0.1:0"]), directory)
+    }
+
+    fn spawn(mut command: Command, directory: &Path) -> Self {
+        let stderr = directory.join("stderr");
+        let file = std::fs::File::create(&stderr).unwrap();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let process = Self { child, line, stderr, _stdout: stdout };
+        assert!(!process.line.is_empty(), "the server did not start: {}", process.logged());
+        process
+    }
+
+    fn addresses(&self) -> Vec<SocketAddr> {
+        self.line.split([' ', ',']).filter_map(|word| word.parse().ok()).collect()
+    }
+
+    async fn connect(&self) -> Client {
+        within("a connection", Client::connect(self.addresses()[0], Framing::Array)).await.unwrap()
+    }
+
+    async fn register(&self, name: &str) -> Client {
+        let mut client = self.connect().await;
+        client.register(name, PASSWORD).await.unwrap();
+        client.log_in(name, PASSWORD).await.unwrap();
+        client
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn logged(&self) -> String {
+        std::fs::read_to_string(&self.stderr).unwrap()
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        let ended = async {
+            loop {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within("the process to end", ended).await
+    }
+
+    async fn stop(mut self) {
+        self.signal(Signal::TERM);
+        let status = self.ended().await;
+        assert!(status.success(), "{status}: {}", self.logged());
+    }
+
+    async fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.ended().await;
+    }
+
+    /// Units: KiB of resident memory.
+    fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn scratch() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Runs a server that should not start; returns its exit code and what it says.
+fn refused(directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = command(directory, arguments).stdin(Stdio::null()).output().unwrap();
+    assert!(output.stdout.is_empty());
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn one_line_says_where_it_listens_which_database_it_uses_and_which_version_it_is() {
+    let directory = scratch();
+    let process = Process::start(directory.path());
+
+    let address = process.addresses()[0];
+    assert_ne!(address.port(), 0);
+    let database = directory.path().canonicalize().unwrap().join("chinwag.db");
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(process.line, format!("chinwag {version} listening on {address}, database {}\n", database.display()));
+    process.register("ada").await;
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn it_listens_on_every_address_it_is_given() {
+    let directory = scratch();
+    let listen = ["serve", "--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--database-url", "sqlite://other.db"];
+    let process = Process::spawn(command(directory.path(), &listen), directory.path());
+
+    let addresses = process.addresses();
+    assert_eq!(addresses.len(), 2, "{}", process.line);
+    for (address, name) in addresses.into_iter().zip(["ada", "bob"]) {
+        let mut client = Client::connect(address, Framing::Bare).await.unwrap();
+        client.register(name, PASSWORD).await.unwrap();
+    }
+    assert!(directory.path().join("other.db").exists());
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn the_environment_sets_what_flags_do_not() {
+    let directory = scratch();
+    let mut by_environment = command(directory.path(), &["serve"]);
+    by_environment.env("CHINWAG_LISTEN", "127.0.0.1:0").env("DATABASE_URL", "sqlite://environment.db");
+    Process::spawn(by_environment, directory.path()).stop().await;
+    let mut by_flag = command(directory.path(), &["serve", "--database-url", "sqlite://flag.db"]);
+    by_flag.env("CHINWAG_LISTEN", "127.0.0.1:0").env("DATABASE_URL", "sqlite://missing/directory.db");
+    Process::spawn(by_flag, directory.path()).stop().await;
+
+    assert!(directory.path().join("environment.db").exists());
+    assert!(directory.path().join("flag.db").exists());
+}
+
+#[tokio::test]
+async fn logs_are_json_when_asked() {
+    let directory = scratch();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--log-format", "json"];
+    let process = Process::spawn(command(directory.path(), &arguments), directory.path());
+    let stderr = process.stderr.clone();
+
+    process.stop().await;
+
+    let logged = std::fs::read_to_string(stderr).unwrap();
+    assert!(logged.lines().count() >= 2, "{logged}");
+    for line in logged.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(entry["fields"]["message"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn help_and_version_are_there_and_wrong_flags_are_refused() {
+    let directory = scratch();
+    let run = |arguments: &[&str]| command(directory.path(), arguments).output().unwrap();
+    for (arguments, expected) in [
+        (&["--help"][..], "serve"),
+        (&["serve", "--help"], "--database-url <sqlite://PATH>"),
+        (&["--version"], concat!("chinwag ", env!("CARGO_PKG_VERSION"))),
+    ] {
+        let output = run(arguments);
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stdout).unwrap().contains(expected), "{arguments:?}");
+    }
+    for arguments in [&["serve", "--listen", "nowhere"][..], &["dance"], &[]] {
+        assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn its_files_are_its_users_alone() {
+    let directory = scratch();
+    let process = Process::start(directory.path());
+    process.register("ada").await;
+
+    for name in ["chinwag.db", "chinwag.db-wal", "chinwag.db-shm", "chinwag.db.lock"] {
+        let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_on_one_database_ends_at_once_by_whatever_name() {
+    let directory = scratch();
+    let process = Process::start(directory.path());
+    symlink("chinwag.db", directory.path().join("link.db")).unwrap();
+
+    for url in ["sqlite://chinwag.db", "sqlite://link.db", "sqlite://./chinwag.db"] {
+        let (code, said) = refused(directory.path(), &["serve", "--listen", "127.0.0.1:0", "--database-url", url]);
+        assert_eq!(code, Some(1));
+        assert!(said.contains("another chinwag is running on"), "{said}");
+    }
+    process.register("ada").await;
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_refused_with_a_sentence() {
+    let directory = scratch();
+    let process = Process::start(directory.path());
+    let address = process.addresses()[0].to_string();
+
+    let arguments = ["serve", "--listen", &address, "--database-url", "sqlite://second.db"];
+    let (code, said) = refused(directory.path(), &arguments);
+
+    assert_eq!(code, Some(1));
+    assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
+}
+
+#[tokio::test]
+async fn files_that_are_not_its_own_are_refused_and_left_as_they_are() {
+    let directory = scratch();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("text.db"), "not a database at all, and longer than a header\n".repeat(100)).unwrap();
+    std::fs::File::create(path("foreign.db")).unwrap();
+    drop(
+        database::meddle(&path("foreign.db"), "create table notes (note text); insert into notes values ('mine')")
+            .await,
+    );
+    Process::start(directory.path()).stop().await;
+    std::fs::copy(path("chinwag.db"), path("newer.db")).unwrap();
+    drop(database::meddle(&path("newer.db"), "pragma user_version = 999").await);
+
+    for (name, expected) in [
+        ("text.db", "is not a chinwag database"),
+        ("foreign.db", "is not a chinwag database"),
+        ("newer.db", "has schema version 999"),
+    ] {
+        let before = std::fs::read(path(name)).unwrap();
+        let url = format!("sqlite://{name}");
+        let (code, said) = refused(directory.path(), &["serve", "--listen", "127.0.0.1:0", "--database-url", &url]);
+        assert_eq!(code, Some(1));
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(std::fs::read(path(name)).unwrap(), before, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_killed_as_soon_as_it_listens_starts_again() {
+    let directory = scratch();
+    for _ in 0..5 {
+        Process::start(directory.path()).kill().await;
+    }
+    let process = Process::start(directory.path());
+    process.register("ada").await;
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_signal_ends_it_in_order_with_a_thousand_connections_open() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    rustix::process::setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let directory = scratch();
+    let mut process = Process::start(directory.path());
+    let mut ada = process.register("ada").await;
+    let mut idle = Vec::new();
+    for n in 0..1000 {
+        let mut stream = within("a connection", TcpStream::connect(process.addresses()[0])).await.unwrap();
+        if n % 2 == 0 {
+            stream.write_all(b"\xa6logout").await.unwrap();
+        }
+        idle.push(stream);
+    }
+    ada.whisper("ada", "stored").await.unwrap();
+
+    let started = Instant::now();
+    process.signal(Signal::INT);
+    let status = process.ended().await;
+
+    assert_eq!(status.code(), Some(0), "{}", process.logged());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    for mut stream in idle {
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+    assert!(!directory.path().join("chinwag.db-wal").exists());
+    let database = directory.path().join("chinwag.db");
+    assert_eq!(database::number(&database, "select count(*) from messages").await, 1);
+}
+
+/// A server with a connection whose reader has stopped, so that its outbox cannot be flushed.
+async fn with_a_stuck_connection(directory: &Path) -> (Process, Client) {
+    let process = Process::start(directory);
+    let mut ada = process.register("ada").await;
+    let stuck = process.register("bob").await;
+    let text = "x".repeat(16 * 1024);
+    for _ in 0..1000 {
+        ada.whisper("bob", &text).await.unwrap();
+    }
+    (process, stuck)
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_read_cannot_keep_it_from_ending() {
+    let directory = scratch();
+    let (mut process, _stuck) = with_a_stuck_connection(directory.path()).await;
+
+    let started = Instant::now();
+    process.signal(Signal::TERM);
+    let status = process.ended().await;
+
+    assert_eq!(status.code(), Some(0), "{}", process.logged());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let directory = scratch();
+    let (mut process, _stuck) = with_a_stuck_connection(directory.path()).await;
+    process.signal(Signal::TERM);
+    let heard = async {
+        while !process.logged().contains("stopping") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("the first signal to be heard", heard).await;
+
+    let started = Instant::now();
+    process.signal(Signal::TERM);
+    let status = process.ended().await;
+
+    assert_eq!(status.code(), Some(130));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn claims_of_gigabytes_and_half_requests_cost_next_to_nothing() {
+    let directory = scratch();
+    let process = Process::start(directory.path());
+    let mut ada = process.register("ada").await;
+    ada.whisper("ada", "warm").await.unwrap();
+    let before = process.resident_kib();
+
+    let mut hostile = Vec::new();
+    for n in 0..200 {
+        let mut stream = within("a connection", TcpStream::connect(process.addresses()[0])).await.unwrap();
+        let claim: &[u8] = match n % 4 {
+            0 => &[0xdb, 0xff, 0xff, 0xff, 0xff],
+            1 => &[0xdd, 0xff, 0xff, 0xff, 0xff],
+            2 => &[0x95, 0xa8, b'r', b'e'],
+            _ => &[0xa8, b'r', b'e'],
+        };
+        stream.write_all(claim).await.unwrap();
+        hostile.push(stream);
+    }
+    ada.whisper("ada", "undisturbed").await.unwrap();
+
+    // A connection that has begun a request holds its read buffer.
+    let grown_kib = process.resident_kib().saturating_sub(before);
+    assert!(grown_kib < 8 * 1024, "{grown_kib} KiB for 200 connections");
+}
+
+/// What a client was told was done, in order.
+#[derive(Default)]
+struct Acknowledged {
+    names: Vec<String>,
+    groups: Vec<String>,
+    contents: Vec<String>,
+}
+
+/// Registers a user, creates groups and whispers to oneself until the server is gone.
+async fn work_until_killed(address: SocketAddr, worker: String) -> Acknowledged {
+    let mut done = Acknowledged::default();
+    // Whatever breaks is the kill; everything before was answered.
+    work(address, &worker, &mut done).await.unwrap_err();
+    done
+}
+
+async fn work(address: SocketAddr, worker: &str, done: &mut Acknowledged) -> Result<(), ClientError> {
+    let mut client = Client::connect(address, Framing::Array).await?;
+    client.register(worker, PASSWORD).await?;
+    done.names.push(worker.to_owned());
+    client.log_in(worker, PASSWORD).await?;
+    for n in 0.. {
+        let content = format!("{worker} {n}");
+        client.whisper(worker, &content).await?;
+        done.contents.push(content);
+        if n % 10 == 0 {
+            let group = format!("{worker} {n}");
+            client.create_group(&group).await?;
+            done.groups.push(group);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_answered_with_success_survives_kill_9() {
+    const ROUNDS: usize = 8;
+    const WORKERS: usize = 4;
+    let directory = scratch();
+    let database = directory.path().join("chinwag.db");
+    let mut all = Acknowledged::default();
+    for round in 0..ROUNDS {
+        let process = Process::start(directory.path());
+        let address = process.addresses()[0];
+        let work = |worker| tokio::spawn(work_until_killed(address, format!("w{round}-{worker}")));
+        let workers: Vec<_> = (0..WORKERS).map(work).collect();
+        tokio::time::sleep(Duration::from_millis(150 + 70 * round as u64)).await;
+        process.kill().await;
+        for worker in workers {
+            let done = within("a worker", worker).await.unwrap();
+            all.names.extend(done.names);
+            all.groups.extend(done.groups);
+            all.contents.extend(done.contents);
+        }
+    }
+
+    let process = Process::start(directory.path());
+    assert!(all.contents.len() > ROUNDS * WORKERS, "only {} messages were acknowledged", all.contents.len());
+    for (acknowledged, stored) in [
+        (&all.names, database::texts(&database, "select username from users").await),
+        (&all.groups, database::texts(&database, "select group_name from readable_members").await),
+        (&all.contents, database::texts(&database, "select content from messages").await),
+    ] {
+        let stored: std::collections::HashSet<_> = stored.into_iter().collect();
+        let lost: Vec<_> = acknowledged.iter().filter(|text| !stored.contains(*text)).collect();
+        assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), acknowledged.len());
+    }
+    let sound = "select count(*) from pragma_integrity_check where integrity_check = 'ok'";
+    assert_eq!(database::number(&database, sound).await, 1);
+    for name in &all.names {
+        process.connect().await.log_in(name, PASSWORD).await.unwrap();
+    }
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn its_log_shows_no_secret_at_any_level() {
+    let directory = scratch();
+    let mut traced = command(directory.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    traced.env("RUST_LOG", "trace");
+    let process = Process::spawn(traced, directory.path());
+    let mut ada = process.register("ada").await;
+    ada.whisper("ada", "a planted content").await.unwrap();
+    let token = ada.login().unwrap().token.clone();
+    let stderr = process.stderr.clone();
+    process.stop().await;
+
+    let mut logged = String::new();
+    std::fs::File::open(stderr).unwrap().read_to_string(&mut logged).unwrap();
+    assert!(logged.contains("insert into messages"), "{logged}");
+    for secret in [PASSWORD, token.expose(), "a planted content"] {
+        assert!(!logged.contains(secret), "{secret}");
+    }
+}
