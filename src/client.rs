@@ -39,6 +39,9 @@ const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 /// Why something did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
+    /// No connection could be made.
+    #[error("cannot connect")]
+    Connect(#[source] io::Error),
     /// The connection broke.
     #[error("the connection broke")]
     Io(#[from] io::Error),
@@ -88,9 +91,9 @@ impl Client {
     /// Connects.
     ///
     /// # Errors
-    /// [`ClientError::Io`].
+    /// [`ClientError::Connect`].
     pub async fn connect(address: impl ToSocketAddrs, framing: Framing) -> Result<Self, ClientError> {
-        let stream = TcpStream::connect(address).await?;
+        let stream = TcpStream::connect(address).await.map_err(ClientError::Connect)?;
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,

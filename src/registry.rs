@@ -1,82 +1,67 @@
 //! Who is online here, and which groups have whom online. Soft state: it can be rebuilt from nothing.
 //!
-//! Nothing here knows a transport or waits for anything; the lock is this module's own and no await happens under it.
+//! `R` is what receives for one connection. Nothing here knows what that is, nor any transport, and nothing waits: the lock
+//! is this module's own and no await happens under it.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::Bytes;
-
-use crate::domain::{GroupId, MessageId, TokenHash, UserId};
-use crate::outbox::Outbox;
-use crate::protocol::{Framing, Update};
-
-/// Brings a user's mark up to date with what the peer of one of their connections has acknowledged by now.
-pub type Probe = Arc<dyn Fn() + Send + Sync>;
+use crate::domain::{GroupId, TokenHash, UserId};
 
 /// All presences.
-#[derive(Debug, Default)]
-pub struct Registry {
-    tables: Mutex<Tables>,
+#[derive(Debug)]
+pub struct Registry<R> {
+    tables: Mutex<Tables<R>>,
 }
 
-#[derive(Debug, Default)]
-struct Tables {
+#[derive(Debug)]
+struct Tables<R> {
     newest: u64,
-    online: HashMap<PresenceId, Online>,
+    online: HashMap<PresenceId, Online<R>>,
     users: HashMap<UserId, Vec<PresenceId>>,
-    groups: HashMap<GroupId, HashMap<PresenceId, Arc<Outbox>>>,
+    groups: HashMap<GroupId, HashMap<PresenceId, Arc<R>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct PresenceId(u64);
 
 /// One connection on which a user is logged in.
-pub struct Newcomer {
+#[derive(Debug)]
+pub struct Online<R> {
     /// Who.
     pub user_id: UserId,
     /// With which session.
     pub token_hash: TokenHash,
     /// A member of what.
     pub groups: Vec<GroupId>,
-    /// Where their updates go.
-    pub outbox: Arc<Outbox>,
-    /// Asked when the same user logs in elsewhere.
-    pub probe: Probe,
-}
-
-struct Online {
-    user_id: UserId,
-    token_hash: TokenHash,
-    groups: Vec<GroupId>,
-    outbox: Arc<Outbox>,
-    probe: Probe,
-}
-
-impl fmt::Debug for Online {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Online").field("user_id", &self.user_id).finish_non_exhaustive()
-    }
+    /// What receives for them.
+    pub receiver: Arc<R>,
 }
 
 /// Being online. Ends when it is dropped, however the connection ends.
 #[derive(Debug)]
-pub struct Presence {
-    registry: Arc<Registry>,
+pub struct Presence<R> {
+    registry: Arc<Registry<R>>,
     id: PresenceId,
 }
 
-impl Drop for Presence {
+impl<R> Drop for Presence<R> {
     fn drop(&mut self) {
         self.registry.lock().remove(self.id);
     }
 }
 
-impl Registry {
+impl<R> Default for Registry<R> {
+    fn default() -> Self {
+        let (online, users, groups) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { tables: Mutex::new(Tables { newest: 0, online, users, groups }) }
+    }
+}
+
+impl<R> Registry<R> {
     /// Notes that somebody is online.
-    pub fn enter(self: &Arc<Self>, newcomer: Newcomer) -> Presence {
-        let id = self.lock().insert(newcomer);
+    pub fn enter(self: &Arc<Self>, online: Online<R>) -> Presence<R> {
+        let id = self.lock().insert(online);
         Presence { registry: Arc::clone(self), id }
     }
 
@@ -85,59 +70,40 @@ impl Registry {
         self.lock().join(user_id, group_id);
     }
 
-    /// Brings the mark of `user_id` up to date, as far as their connections here can tell.
-    pub fn probe(&self, user_id: UserId) {
-        for probe in self.lock().probes(user_id) {
-            probe();
-        }
-    }
-
     /// The sessions that somebody is logged in with.
     pub fn list_sessions(&self) -> Vec<TokenHash> {
         self.lock().online.values().map(|online| online.token_hash).collect()
     }
 
-    /// Offers a whisper to every connection of its recipient.
-    pub fn publish_whisper(&self, message_id: MessageId, recipient_id: UserId, sender: &str, content: &str) {
-        let mut encoded = EncodedOnce::new(|framing| Update::encode_whisper(framing, sender, content));
-        let tables = self.lock();
-        for id in tables.users.get(&recipient_id).into_iter().flatten() {
-            tables.online[id].outbox.offer(message_id, |framing| encoded.bytes(framing));
-        }
+    /// What receives for a user, once for each connection.
+    pub fn list_receivers(&self, user_id: UserId) -> Vec<Arc<R>> {
+        self.lock().receivers(user_id).cloned().collect()
     }
 
-    /// Offers a group message to every connection of every member.
-    pub fn publish_group_message(
-        &self,
-        message_id: MessageId,
-        group_id: GroupId,
-        group_name: &str,
-        sender: &str,
-        content: &str,
-    ) {
-        let mut encoded =
-            EncodedOnce::new(|framing| Update::encode_group_message(framing, group_name, sender, content));
-        let tables = self.lock();
-        for outbox in tables.groups.get(&group_id).into_iter().flat_map(HashMap::values) {
-            outbox.offer(message_id, |framing| encoded.bytes(framing));
-        }
+    /// Shows `publish` what receives for a user. It runs under the lock, so it may not wait for anything.
+    pub fn for_user(&self, user_id: UserId, publish: impl FnMut(&Arc<R>)) {
+        self.lock().receivers(user_id).for_each(publish);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Tables> {
+    /// Shows `publish` what receives for the members of a group. It runs under the lock, so it may not wait for anything.
+    pub fn for_members(&self, group_id: GroupId, publish: impl FnMut(&Arc<R>)) {
+        self.lock().groups.get(&group_id).into_iter().flat_map(HashMap::values).for_each(publish);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables<R>> {
         self.tables.lock().expect("nothing in here panics, so the lock is never poisoned")
     }
 }
 
-impl Tables {
-    fn insert(&mut self, newcomer: Newcomer) -> PresenceId {
-        let Newcomer { user_id, token_hash, groups, outbox, probe } = newcomer;
+impl<R> Tables<R> {
+    fn insert(&mut self, online: Online<R>) -> PresenceId {
         self.newest += 1;
         let id = PresenceId(self.newest);
-        self.users.entry(user_id).or_default().push(id);
-        for group_id in &groups {
-            self.groups.entry(*group_id).or_default().insert(id, Arc::clone(&outbox));
+        self.users.entry(online.user_id).or_default().push(id);
+        for group_id in &online.groups {
+            self.groups.entry(*group_id).or_default().insert(id, Arc::clone(&online.receiver));
         }
-        self.online.insert(id, Online { user_id, token_hash, groups, outbox, probe });
+        self.online.insert(id, online);
         id
     }
 
@@ -163,80 +129,58 @@ impl Tables {
         for id in self.users.get(&user_id).into_iter().flatten() {
             if let Some(online) = self.online.get_mut(id) {
                 online.groups.push(group_id);
-                self.groups.entry(group_id).or_default().insert(*id, Arc::clone(&online.outbox));
+                self.groups.entry(group_id).or_default().insert(*id, Arc::clone(&online.receiver));
             }
         }
     }
 
-    fn probes(&self, user_id: UserId) -> Vec<Probe> {
-        let presences = self.users.get(&user_id).into_iter().flatten();
-        presences.map(|id| Arc::clone(&self.online[id].probe)).collect()
-    }
-}
-
-/// An update's bytes, made once for each framing that somebody uses, and shared.
-struct EncodedOnce<F> {
-    encode: F,
-    bare: Option<Bytes>,
-    array: Option<Bytes>,
-}
-
-impl<F: Fn(Framing) -> Vec<u8>> EncodedOnce<F> {
-    fn new(encode: F) -> Self {
-        Self { encode, bare: None, array: None }
-    }
-
-    fn bytes(&mut self, framing: Framing) -> Bytes {
-        let slot = match framing {
-            Framing::Bare => &mut self.bare,
-            Framing::Array => &mut self.array,
-        };
-        slot.get_or_insert_with(|| (self.encode)(framing).into()).clone()
+    fn receivers(&self, user_id: UserId) -> impl Iterator<Item = &Arc<R>> {
+        self.users.get(&user_id).into_iter().flatten().map(|id| &self.online[id].receiver)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::{Next, OutboxLimits};
 
-    fn newcomer(user: i64, groups: &[i64]) -> Newcomer {
-        let outbox = Outbox::new(Framing::Array, OutboxLimits { bytes: 65_536, in_flight: 1 });
-        outbox.attach(UserId(user), MessageId(0), MessageId(0));
-        assert_eq!(outbox.next(), Next::Wait);
-        Newcomer {
+    fn online(name: &'static str, user: i64, groups: &[i64]) -> Online<&'static str> {
+        Online {
             user_id: UserId(user),
             token_hash: TokenHash([0; 32]),
             groups: groups.iter().copied().map(GroupId).collect(),
-            outbox: Arc::new(outbox),
-            probe: Arc::new(|| ()),
+            receiver: Arc::new(name),
         }
     }
 
     #[test]
     fn who_has_left_leaves_nothing_behind() {
         let registry = Arc::new(Registry::default());
-        let ada = registry.enter(newcomer(1, &[7, 8]));
-        let bob = registry.enter(newcomer(2, &[7]));
+        let ada = registry.enter(online("ada", 1, &[7, 8]));
+        let bob = registry.enter(online("bob", 2, &[7]));
         registry.join(UserId(2), GroupId(9));
 
         drop(ada);
         drop(bob);
 
-        assert_eq!(format!("{:?}", Tables { newest: 2, ..Tables::default() }), format!("{:?}", registry.lock()));
+        let (tables, empty) = (registry.lock(), (0, 0, 0));
+        assert_eq!((tables.online.len(), tables.users.len(), tables.groups.len()), empty);
+        drop(tables);
     }
 
     #[test]
-    fn a_group_message_reaches_members_on_all_their_connections_and_nobody_else() {
+    fn members_are_reached_on_all_their_connections_and_nobody_else_is() {
         let registry = Arc::new(Registry::default());
-        let people = [newcomer(1, &[7]), newcomer(1, &[7]), newcomer(2, &[]), newcomer(3, &[8])];
-        let outboxes: Vec<_> = people.iter().map(|newcomer| Arc::clone(&newcomer.outbox)).collect();
-        let _presences: Vec<_> = people.into_iter().map(|newcomer| registry.enter(newcomer)).collect();
+        let people =
+            [online("phone", 1, &[7]), online("laptop", 1, &[7]), online("bob", 2, &[]), online("eve", 3, &[8])];
+        let _presences = people.map(|online| registry.enter(online));
         registry.join(UserId(2), GroupId(7));
 
-        registry.publish_group_message(MessageId(1), GroupId(7), "rust", "ada", "hello");
+        let (mut members, mut devices) = (Vec::new(), Vec::new());
+        registry.for_members(GroupId(7), |receiver| members.push(**receiver));
+        registry.for_user(UserId(1), |receiver| devices.push(**receiver));
 
-        let reached: Vec<bool> = outboxes.iter().map(|outbox| matches!(outbox.next(), Next::Write(_))).collect();
-        assert_eq!(reached, [true, true, true, false]);
+        members.sort_unstable();
+        assert_eq!(members, ["bob", "laptop", "phone"]);
+        assert_eq!(devices, ["phone", "laptop"]);
     }
 }

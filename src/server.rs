@@ -58,13 +58,14 @@ impl Server {
     /// # Errors
     /// [`StartupError`].
     pub async fn start(config: &Config) -> Result<Self, StartupError> {
-        let (saving_ends, saving_ends_signal) = shutdown::channel();
-        let started = Service::start(config, saving_ends_signal).await?;
+        // First, so that an address in use leaves no new database behind.
         let mut listeners = Vec::with_capacity(config.listen.len());
         for &address in &config.listen {
             let bound = Listener::bind(address).await;
             listeners.push(bound.map_err(|source| StartupError::Bind { address, source })?);
         }
+        let (saving_ends, saving_ends_signal) = shutdown::channel();
+        let started = Service::start(config, saving_ends_signal).await?;
         Ok(Self { listeners, started, saving_ends })
     }
 
@@ -90,7 +91,9 @@ impl Server {
             listening.spawn(listener.run(service.clone(), shutdown.clone()));
         }
         let served = async {
-            while listening.join_next().await.is_some() {}
+            while let Some(listened) = listening.join_next().await {
+                joined(listened, "listener")?;
+            }
             self.saving_ends.trigger();
             for saver in savers {
                 joined(saver.await, "saver")?;
@@ -98,10 +101,18 @@ impl Server {
             drop(service);
             Ok::<(), ServeError>(())
         };
+        // Neither ends before its time but for an error. Each takes the other along, so both are asked for the cause.
         tokio::select! {
             served = served => served?,
-            ended = &mut writer => return Err(premature(joined(ended, "writer")?)),
-            ended = &mut dispatcher => return Err(premature(joined(ended, "dispatcher").map(|()| Ok(()))?)),
+            ended = &mut writer => {
+                let ended = joined(ended, "writer")?;
+                joined(dispatcher.await, "dispatcher")?;
+                return ended.map_err(ServeError::from);
+            }
+            ended = &mut dispatcher => {
+                joined(ended, "dispatcher")?;
+                return joined(writer.await, "writer")?.map_err(ServeError::from);
+            }
         }
         finish(writer, dispatcher).await
     }
@@ -114,9 +125,4 @@ async fn finish(writer: JoinHandle<Result<(), StoreError>>, dispatcher: JoinHand
 
 fn joined<T>(result: Result<T, JoinError>, task: &'static str) -> Result<T, ServeError> {
     result.map_err(|source| ServeError::Panicked { task, source })
-}
-
-/// A task ended that should have outlived everyone: with its error, or without one because the other has ended.
-fn premature(result: Result<(), StoreError>) -> ServeError {
-    result.err().unwrap_or(StoreError::DispatcherGone).into()
 }

@@ -1,4 +1,4 @@
-//! Ids as the database gives them out. None of them is ever reused.
+//! Ids as the database gives them out. Those of users, groups and messages are never given out twice.
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -22,8 +22,8 @@ const READ_BYTES: usize = 8 * 1024;
 const CHECK_AFTER: Duration = Duration::from_millis(50);
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// How much of what a refused client still sends is read and dropped, and for how long: closing over unread input would
-/// send a reset, which destroys the refusal on its way.
+/// How much of what a client still sends is read and dropped, and for how long: closing over unread input would send a
+/// reset, which destroys the last responses on their way.
 const DRAIN_BYTES: usize = 64 * 1024;
 const DRAIN_FOR: Duration = Duration::from_secs(1);
 
@@ -53,8 +53,10 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, mut shutdown
     };
     let Ok(Some(first_byte)) = first_byte else { return };
     let connection = Connection::new(stream, service, Framing::of(first_byte));
+    let acknowledged = Arc::clone(&connection.acknowledged);
     if let Err(err) = connection.run(shutdown).await {
         tracing::debug!(error = %err, "a connection broke");
+        acknowledged.check();
     }
 }
 
@@ -84,7 +86,7 @@ impl Connection {
 
     async fn run(self, shutdown: Shutdown) -> io::Result<()> {
         let probe = Arc::clone(&self.acknowledged);
-        let probe = Arc::new(move || {
+        let probe = Box::new(move || {
             probe.check();
         });
         let mut session = Session::new(Arc::clone(&self.service), Arc::clone(&self.outbox), probe);
@@ -92,9 +94,19 @@ impl Connection {
             let end = self.read_requests(&mut session, shutdown).await?;
             session.answered().await;
             self.outbox.close();
-            Ok(end)
+            Ok::<End, io::Error>(end)
         };
-        let (end, ()) = tokio::try_join!(reading, self.write_outbox())?;
+        let writing = self.write_outbox();
+        tokio::pin!(reading, writing);
+        let end = tokio::select! {
+            end = &mut reading => end?,
+            written = &mut writing => return written,
+        };
+        // From here on nothing new is put in, and a client that does not read may not keep the connection.
+        match timeout(self.service.limits().drain_deadline, writing).await {
+            Ok(written) => written?,
+            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        }
         self.end(end).await
     }
 
@@ -160,6 +172,8 @@ impl Connection {
                 Next::Wait => self.wait(&mut check_at).await,
                 Next::End => return Ok(()),
             }
+            // A socket that takes everything would otherwise keep the reading half waiting.
+            tokio::task::consume_budget().await;
             if check_at.is_some_and(|at| at <= Instant::now()) {
                 check_at = self.acknowledged.check().then(|| Instant::now() + CHECK_EVERY);
             }
@@ -182,7 +196,7 @@ impl Connection {
         // Tells the client that nothing more comes, without closing over what it still sends.
         SockRef::from(&*self.stream).shutdown(std::net::Shutdown::Write)?;
         self.acknowledged.ended();
-        if end == End::Refused {
+        if end != End::Client {
             timeout(DRAIN_FOR, drain(&self.stream)).await.ok();
         }
         let gives_up_at = Instant::now() + ACKNOWLEDGE_FOR;

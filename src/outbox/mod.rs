@@ -1,6 +1,6 @@
 //! What waits for one connection's socket: responses, and updates while its reader keeps up.
 //!
-//! [`State`] decides and knows neither locks nor tasks; [`Outbox`] is the handle that the dispatcher, the connection's
+//! The `State` inside decides and knows neither locks nor tasks; [`Outbox`] is the handle that the dispatcher, the connection's
 //! reader and its writer share. Nobody who puts something in ever waits for the socket.
 
 mod state;
@@ -98,9 +98,9 @@ impl Outbox {
         next
     }
 
-    /// Hands in what the store says is owed in `gap`, encoded; `is_last` when nothing more is owed there.
-    pub fn fill(&self, gap: Gap, updates: Vec<(MessageId, Bytes)>, is_last: bool) {
-        self.lock().fill(gap, updates, is_last);
+    /// Hands in what the store says is owed in `gap`, encoded: all there is up to `reached`.
+    pub fn fill(&self, gap: Gap, updates: Vec<(MessageId, Bytes)>, reached: MessageId) {
+        self.lock().fill(gap, updates, reached);
     }
 
     /// Returns once [`Outbox::next`] may have something new.
@@ -110,7 +110,7 @@ impl Outbox {
         self.filled.notified().await;
     }
 
-    /// Nothing more will be put in: once empty, [`Outbox::next`] says so.
+    /// No more requests will be asked and no more updates offered: once empty, [`Outbox::next`] says so.
     pub fn close(&self) {
         self.lock().close();
         self.filled.notify_one();

@@ -1,6 +1,7 @@
 //! The outbox as a pure state machine: no locks, no tasks, no IO.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -51,12 +52,19 @@ pub enum Next {
 }
 
 /// Bytes for the socket.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Chunk {
     /// Whole responses and updates, in order.
     pub bytes: Vec<u8>,
     /// The newest message among them.
     pub received: Option<Received>,
+}
+
+/// Shows the length alone: a response may hold a token, an update what somebody said.
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chunk({} bytes, {:?})", self.bytes.len(), self.received)
+    }
 }
 
 /// How far a user has received the log, once certain bytes have reached them.
@@ -81,10 +89,24 @@ pub struct Gap {
     pub room_bytes: usize,
 }
 
-#[derive(Debug)]
 enum Entry {
     Response(Bytes),
     Update { bytes: Bytes, received: Received },
+}
+
+impl Entry {
+    fn length(&self) -> usize {
+        match self {
+            Self::Response(bytes) | Self::Update { bytes, .. } => bytes.len(),
+        }
+    }
+}
+
+/// Shows the length alone: a response may hold a token, an update what somebody said.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entry({} bytes)", self.length())
+    }
 }
 
 /// What the connection receives. Going from lagging to live takes one look at two ids, under the lock under which messages
@@ -113,7 +135,7 @@ pub(super) struct State {
     asked: u64,
     answered: u64,
     /// Responses to requests before which others are unanswered.
-    early: BTreeMap<u64, Bytes>,
+    early: BTreeMap<u64, Entry>,
     is_closed: bool,
 }
 
@@ -156,19 +178,19 @@ impl State {
 
     pub(super) fn respond(&mut self, sequence: u64, response: Bytes) {
         if sequence != self.answered {
-            self.early.insert(sequence, response);
+            self.early.insert(sequence, Entry::Response(response));
             return;
         }
-        self.push_response(response);
+        self.push_response(Entry::Response(response));
         while let Some(response) = self.early.remove(&self.answered) {
             self.push_response(response);
         }
     }
 
-    fn push_response(&mut self, response: Bytes) {
+    fn push_response(&mut self, response: Entry) {
         self.answered += 1;
-        self.response_bytes += response.len() + ENTRY_BYTES;
-        self.queue.push_back(Entry::Response(response));
+        self.response_bytes += response.length() + ENTRY_BYTES;
+        self.queue.push_back(response);
     }
 
     /// Whether the writer has something to do now that it had not before.
@@ -231,31 +253,29 @@ impl State {
     fn take_chunk(&mut self) -> Chunk {
         let mut chunk = Chunk { bytes: Vec::new(), received: None };
         while let Some(entry) = self.queue.pop_front() {
-            let length = match &entry {
+            match entry {
                 Entry::Response(bytes) => {
                     self.written_response_bytes += bytes.len() + ENTRY_BYTES;
-                    chunk.bytes.extend_from_slice(bytes);
-                    bytes.len()
+                    chunk.bytes.extend_from_slice(&bytes);
                 }
                 Entry::Update { bytes, received } => {
                     self.written_update_bytes += bytes.len() + ENTRY_BYTES;
-                    chunk.bytes.extend_from_slice(bytes);
-                    chunk.received = Some(*received);
-                    bytes.len()
+                    chunk.bytes.extend_from_slice(&bytes);
+                    chunk.received = Some(received);
                 }
-            };
-            if chunk.bytes.len() + length > CHUNK_BYTES {
+            }
+            let next = self.queue.front().map_or(0, Entry::length);
+            if chunk.bytes.len() + next > CHUNK_BYTES {
                 break;
             }
         }
         chunk
     }
 
-    pub(super) fn fill(&mut self, gap: Gap, updates: Vec<(MessageId, Bytes)>, is_last: bool) {
+    pub(super) fn fill(&mut self, gap: Gap, updates: Vec<(MessageId, Bytes)>, reached: MessageId) {
         match &mut self.delivery {
             Delivery::Lagging { user_id, cursor, .. } if *user_id == gap.user_id && *cursor == gap.after => {
-                let newest = updates.last().map_or(gap.upto, |(message_id, _)| *message_id);
-                *cursor = if is_last { gap.upto } else { newest };
+                *cursor = reached;
             }
             // The login that asked has ended meanwhile; what it was owed counts as missed.
             _ => return,
@@ -267,6 +287,8 @@ impl State {
 
     pub(super) fn close(&mut self) {
         self.is_closed = true;
+        // What is queued still leaves; without this a busy group would keep the connection from ever ending.
+        self.delivery = Delivery::Off;
     }
 }
 
@@ -342,12 +364,12 @@ mod tests {
         let Next::ReadOn(gap) = state.next() else { panic!("the rest has to be read") };
         assert_eq!((gap.after, gap.upto), (MessageId(8), MessageId(12)));
 
-        state.fill(gap, vec![(MessageId(9), bytes("nine"))], false);
+        state.fill(gap, vec![(MessageId(9), bytes("nine"))], MessageId(9));
         assert_eq!(written(&mut state), "nine");
         let Next::ReadOn(gap) = state.next() else { panic!("the page was not the last") };
         assert_eq!((gap.after, gap.upto), (MessageId(9), MessageId(12)));
 
-        state.fill(gap, vec![(MessageId(12), bytes("twelve"))], true);
+        state.fill(gap, vec![(MessageId(12), bytes("twelve"))], MessageId(12));
         assert_eq!(written(&mut state), "twelve");
         assert_eq!(state.next(), Next::Wait);
         assert!(state.offer(MessageId(13), || bytes("thirteen")));
@@ -361,7 +383,7 @@ mod tests {
         let Next::ReadOn(gap) = state.next() else { panic!("three ids are behind") };
 
         state.offer(MessageId(4), || panic!("a lagging outbox encodes nothing"));
-        state.fill(gap, vec![], true);
+        state.fill(gap, vec![], MessageId(3));
 
         let Next::ReadOn(gap) = state.next() else { panic!("message 4 may not be lost") };
         assert_eq!((gap.after, gap.upto), (MessageId(3), MessageId(4)));
@@ -388,11 +410,8 @@ mod tests {
         state.respond(first, bytes("bye"));
 
         assert_eq!(written(&mut state), "bye");
-        state.fill(
-            Gap { user_id: ADA, after: MessageId(1), upto: MessageId(2), room_bytes: 1 },
-            vec![(MessageId(2), bytes("late"))],
-            true,
-        );
+        let gap = Gap { user_id: ADA, after: MessageId(1), upto: MessageId(2), room_bytes: 1 };
+        state.fill(gap, vec![(MessageId(2), bytes("late"))], MessageId(2));
         assert_eq!(state.next(), Next::Wait);
         assert!(!state.offer(MessageId(3), || panic!("nobody is logged in")));
     }

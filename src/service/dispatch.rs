@@ -10,9 +10,12 @@ use tokio::sync::mpsc;
 use super::error::ServiceError;
 use super::marks::Marks;
 use super::ticket::{LogInTicket, Settled, Ticket};
+use super::{Receiver, Registry};
 use crate::domain::MessageId;
-use crate::registry::{Newcomer, Registry};
+use crate::protocol::{Framing, Update};
+use crate::registry::Online;
 use crate::store::{Committed, LoggedIn, Outcome, Refusal, SentGroupMessage, SentWhisper};
+use bytes::Bytes;
 
 #[derive(Debug)]
 pub(super) struct Dispatcher {
@@ -60,33 +63,61 @@ impl Dispatcher {
     }
 
     fn log_in(&self, logged_in: LoggedIn, ticket: Ticket) {
-        let Ticket::LogIn(LogInTicket { reply, token_hash, probe, settled }) = ticket else {
+        let Ticket::LogIn(LogInTicket { reply, token_hash, receiver, settled }) = ticket else {
             return accept(ticket);
         };
         let LoggedIn { user_id, mark, groups } = logged_in;
         // What this user has acknowledged by now, here before a logout or on another connection, is not missed any more.
-        probe();
-        self.registry.probe(user_id);
+        receiver.probe();
+        for other in self.registry.list_receivers(user_id) {
+            other.probe();
+        }
         let mark = self.marks.newest(user_id).map_or(mark, |noted| noted.max(mark));
-        let outbox = Arc::clone(&reply.outbox);
-        let presence =
-            self.registry.enter(Newcomer { user_id, token_hash, groups, outbox: Arc::clone(&outbox), probe });
+        let presence = self.registry.enter(Online { user_id, token_hash, groups, receiver: Arc::clone(&receiver) });
         reply.accept();
-        outbox.attach(user_id, mark, self.published);
+        receiver.outbox.attach(user_id, mark, self.published);
         // A connection that ended meanwhile drops the presence with the message.
         drop(settled.send(Settled::LoggedIn(presence)));
     }
 
     fn deliver_whisper(&mut self, whisper: &SentWhisper) {
         let SentWhisper { message_id, sender, recipient_id, content } = whisper;
-        self.registry.publish_whisper(*message_id, *recipient_id, sender, content.as_str());
+        let mut update = EncodedOnce::new(|framing| Update::encode_whisper(framing, sender, content.as_str()));
+        self.registry.for_user(*recipient_id, |receiver| update.offer(*message_id, receiver));
         self.published = *message_id;
     }
 
     fn deliver_group_message(&mut self, message: &SentGroupMessage) {
         let SentGroupMessage { message_id, sender, group_id, group_name, content } = message;
-        self.registry.publish_group_message(*message_id, *group_id, group_name, sender, content.as_str());
+        let encode = |framing| Update::encode_group_message(framing, group_name, sender, content.as_str());
+        let mut update = EncodedOnce::new(encode);
+        self.registry.for_members(*group_id, |receiver| update.offer(*message_id, receiver));
         self.published = *message_id;
+    }
+}
+
+/// An update's bytes, made once for each framing that somebody uses, and shared.
+struct EncodedOnce<F> {
+    encode: F,
+    bare: Option<Bytes>,
+    array: Option<Bytes>,
+}
+
+impl<F: Fn(Framing) -> Vec<u8>> EncodedOnce<F> {
+    fn new(encode: F) -> Self {
+        Self { encode, bare: None, array: None }
+    }
+
+    fn offer(&mut self, message_id: MessageId, receiver: &Receiver) {
+        receiver.outbox.offer(message_id, |framing| self.bytes(framing));
+    }
+
+    fn bytes(&mut self, framing: Framing) -> Bytes {
+        let slot = match framing {
+            Framing::Bare => &mut self.bare,
+            Framing::Array => &mut self.array,
+        };
+        slot.get_or_insert_with(|| (self.encode)(framing).into()).clone()
     }
 }
 

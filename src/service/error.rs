@@ -39,7 +39,7 @@ pub enum ServiceError {
     Refused(Refusal),
     /// The store failed. Logged where it is answered.
     #[error("internal error")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     /// Hashing failed. Logged where it is answered.
     #[error("internal error")]
     Hashing(#[source] HashingError),
@@ -70,6 +70,15 @@ pub enum StartError {
 impl From<Refusal> for ServiceError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(err: StoreError) -> Self {
+        match err {
+            StoreError::Busy => Self::Refused(Refusal::Busy),
+            err => Self::Store(err),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The rules of the chat: what a request means, in which order it takes effect, and who is told.
 //!
-//! A connection's [`Session`] turns requests into drafts for the store; [`dispatch`] turns outcomes into responses and
+//! A connection's [`Session`] turns requests into drafts for the store; the dispatcher turns outcomes into responses and
 //! updates. Nothing here knows a socket or a line of SQL.
 
 mod account;
@@ -15,6 +15,7 @@ mod session;
 mod ticket;
 mod upkeep;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,12 +29,36 @@ use crate::config::{Config, Limits};
 use crate::domain::MessageId;
 use crate::outbox::{Gap, Outbox, Received};
 use crate::protocol::{Framing, Update};
-use crate::registry::Registry;
+use crate::registry;
 use crate::shutdown::Shutdown;
 use crate::store::{Opened, Owed, Place, Store, StoreError};
 use marks::Marks;
 use password::PasswordHasher;
 use ticket::Ticket;
+
+/// Notes how far the peer of one connection has received the log by now.
+pub type Probe = Box<dyn Fn() + Send + Sync>;
+
+/// Who is online here.
+type Registry = registry::Registry<Receiver>;
+
+/// What receives for one connection.
+struct Receiver {
+    outbox: Arc<Outbox>,
+    probe: Probe,
+}
+
+impl Receiver {
+    fn probe(&self) {
+        (self.probe)();
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("outbox", &self.outbox).finish_non_exhaustive()
+    }
+}
 
 /// What all connections share.
 #[derive(Debug)]
@@ -95,10 +120,19 @@ impl Service {
     /// [`StoreError`] when the database cannot be read.
     pub async fn read_on(&self, outbox: &Outbox, gap: Gap) -> Result<(), StoreError> {
         let place = Place { after: gap.after, upto: gap.upto, room_bytes: gap.room_bytes };
-        let page = self.store.list_owed(gap.user_id, place).await?;
+        let page = loop {
+            match self.store.list_owed(gap.user_id, place).await {
+                // Many are catching up, and each gets its turn: waiting is better than cutting it off.
+                Err(StoreError::Busy) => {}
+                page => break page,
+            }
+        };
+        let page = page.inspect_err(|err| {
+            tracing::error!(error = err as &dyn std::error::Error, "reading what a connection is owed failed");
+        })?;
         let encode = |owed: Owed| (owed.message_id, encode_owed(outbox.framing(), &owed));
         let updates: Vec<(MessageId, Bytes)> = page.messages.into_iter().map(encode).collect();
-        outbox.fill(gap, updates, page.is_last);
+        outbox.fill(gap, updates, page.reached);
         Ok(())
     }
 }

@@ -104,7 +104,8 @@ fn verify(argon2: &Argon2<'_>, password: &[u8], stored: &str, nobodys: &str) -> 
     let is_current = is_at_cost(argon2.params(), stored)?;
     if !is_right {
         if !is_current {
-            // The comparison above cost what it cost when the hash was made; this one costs what an unknown name costs.
+            // So that a wrong password never takes less than an unknown name. Until this user's next login it takes more, by
+            // the old cost; only waiting for both everywhere would hide that.
             compare(argon2, password, nobodys)?;
         }
         return Ok(Verdict::Wrong);

@@ -7,11 +7,11 @@ use tokio::sync::oneshot;
 
 use super::error::ServiceError;
 use super::ticket::{self, LogInTicket, Reply, Settled, Ticket};
-use super::{Service, account, contact, group, message};
+use super::{Probe, Receiver, Service, account, contact, group, message};
 use crate::domain::{Secret, Token, TokenHash};
 use crate::outbox::Outbox;
 use crate::protocol::{Request, Response};
-use crate::registry::{Presence, Probe};
+use crate::registry::Presence;
 use crate::store::{Author, Draft, Refusal};
 
 /// The rules' side of one connection. Requests take effect and are answered in the order in which they are handed in.
@@ -21,7 +21,7 @@ use crate::store::{Author, Draft, Refusal};
 pub struct Session {
     service: Arc<Service>,
     outbox: Arc<Outbox>,
-    probe: Probe,
+    receiver: Arc<Receiver>,
     /// The same for every request but a login.
     done: Bytes,
     login: Option<LogIn>,
@@ -31,14 +31,15 @@ pub struct Session {
 struct LogIn {
     username: String,
     token_hash: TokenHash,
-    _presence: Presence,
+    _presence: Presence<Receiver>,
 }
 
 impl Session {
     /// A session of a connection on which nobody is logged in. `probe` notes what the connection's peer has received by now.
     pub fn new(service: Arc<Service>, outbox: Arc<Outbox>, probe: Probe) -> Self {
         let done = Response::Done.encode(outbox.framing()).into();
-        Self { service, outbox, probe, done, login: None }
+        let receiver = Arc::new(Receiver { outbox: Arc::clone(&outbox), probe });
+        Self { service, outbox, receiver, done, login: None }
     }
 
     /// Carries a request out. Returns when the next may be handed in; the response goes into the outbox by itself.
@@ -114,7 +115,7 @@ impl Session {
         let token_hash = log_in.token.hash();
         let (settled, is_settled) = oneshot::channel();
         let reply = self.reply(sequence, success);
-        let ticket = Ticket::LogIn(LogInTicket { reply, token_hash, probe: Arc::clone(&self.probe), settled });
+        let ticket = Ticket::LogIn(LogInTicket { reply, token_hash, receiver: Arc::clone(&self.receiver), settled });
         self.queue(log_in.draft, ticket).await?;
         if let Ok(Settled::LoggedIn(presence)) = is_settled.await {
             self.login = Some(LogIn { username: log_in.username, token_hash, _presence: presence });
@@ -129,6 +130,8 @@ impl Session {
         let ticket = Ticket::Request(self.reply(sequence, self.done.clone()), settled);
         self.queue(Draft::LogOut { token_hash }, ticket).await?;
         if let Ok(Settled::Done) = is_settled.await {
+            // While the presence lasts: a login elsewhere must not be told again what was received here.
+            self.receiver.probe();
             self.login = None;
         }
         Ok(())

@@ -1,14 +1,17 @@
 //! What travels with a draft to the writer and comes back with its outcome: where the answer goes.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::Receiver;
 use super::error::ServiceError;
+use crate::domain::TokenHash;
 use crate::outbox::Outbox;
 use crate::protocol::Response;
-use crate::registry::{Presence, Probe};
+use crate::registry::Presence;
 
 /// Where an outcome goes.
 #[derive(Debug)]
@@ -26,13 +29,13 @@ pub(super) enum Ticket {
 /// What a login needs once it is committed.
 pub(super) struct LogInTicket {
     pub(super) reply: Reply,
-    pub(super) token_hash: crate::domain::TokenHash,
-    pub(super) probe: Probe,
+    pub(super) token_hash: TokenHash,
+    pub(super) receiver: Arc<Receiver>,
     pub(super) settled: oneshot::Sender<Settled>,
 }
 
-impl std::fmt::Debug for LogInTicket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for LogInTicket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogInTicket").finish_non_exhaustive()
     }
 }
@@ -41,17 +44,23 @@ impl std::fmt::Debug for LogInTicket {
 #[derive(Debug)]
 pub(super) enum Settled {
     Done,
-    LoggedIn(Presence),
+    LoggedIn(Presence<Receiver>),
     Refused,
 }
 
 /// The place of a response in its connection's outbox.
-#[derive(Debug)]
 pub(super) struct Reply {
     pub(super) outbox: Arc<Outbox>,
     pub(super) sequence: u64,
     /// Encoded beforehand, off the dispatcher.
     pub(super) success: Bytes,
+}
+
+/// Leaves the response out: it may hold a token.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("sequence", &self.sequence).finish_non_exhaustive()
+    }
 }
 
 impl Reply {

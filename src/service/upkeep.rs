@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::Registry;
 use super::ticket::Ticket;
-use crate::registry::Registry;
 use crate::shutdown::Shutdown;
 use crate::store::{Draft, Store};
 

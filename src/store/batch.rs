@@ -6,32 +6,48 @@ use super::draft::Draft;
 use super::message::Row;
 use super::open::error_code;
 use super::plan::Plan;
-use super::{contact, group, mark, message, session, user};
+use super::{OpenError, StoreError, contact, group, mark, message, session, user};
 use crate::domain::MessageId;
 
-/// What an error says of the batch and of the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a batch was not committed.
+#[derive(Debug)]
 pub(super) enum Failure {
     /// A row broke a rule of the schema. The transaction is undone, the connection good.
-    Constraint,
+    Constraint(sqlx::Error),
     /// Nothing was stored, and trying again later may work. The connection may be in no transaction without knowing it.
-    Refused,
-    /// What is stored is unknown.
-    Fatal,
+    Refused(sqlx::Error),
+    /// Going on is not safe.
+    Fatal(StoreError),
 }
 
-/// Classifies an error by `SQLite`'s result code.
+/// Tells what a failed statement or commit means by `SQLite`'s result code.
 ///
 /// Source: sqlite.org/rescode.html. A full disk makes `SQLite` roll back by itself; after a failed read, write or fsync
 /// only a restart tells what is stored.
-pub(super) fn classify(err: &sqlx::Error) -> Failure {
-    use libsqlite3_sys::{
-        SQLITE_BUSY, SQLITE_CONSTRAINT, SQLITE_FULL, SQLITE_LOCKED, SQLITE_MISMATCH, SQLITE_NOMEM, SQLITE_TOOBIG,
-    };
-    match error_code(err) {
-        Some(SQLITE_CONSTRAINT | SQLITE_MISMATCH | SQLITE_TOOBIG) => Failure::Constraint,
-        Some(SQLITE_BUSY | SQLITE_LOCKED | SQLITE_FULL | SQLITE_NOMEM) => Failure::Refused,
-        _ => Failure::Fatal,
+impl From<sqlx::Error> for Failure {
+    fn from(err: sqlx::Error) -> Self {
+        use libsqlite3_sys::{
+            SQLITE_BUSY, SQLITE_CONSTRAINT, SQLITE_FULL, SQLITE_LOCKED, SQLITE_MISMATCH, SQLITE_TOOBIG,
+        };
+        match error_code(&err) {
+            Some(SQLITE_CONSTRAINT | SQLITE_MISMATCH | SQLITE_TOOBIG) => Self::Constraint(err),
+            Some(SQLITE_BUSY | SQLITE_LOCKED | SQLITE_FULL) => Self::Refused(err),
+            _ => Self::Fatal(StoreError::OutcomeUnknown(err)),
+        }
+    }
+}
+
+/// Tells what it means that the connection could not be opened again: nothing was tried on it, so only a damaged file or
+/// lost durability is a reason to give up.
+impl From<OpenError> for Failure {
+    fn from(err: OpenError) -> Self {
+        use libsqlite3_sys::{SQLITE_CORRUPT, SQLITE_NOTADB};
+        match err {
+            OpenError::Sqlite(err) if !matches!(error_code(&err), Some(SQLITE_CORRUPT | SQLITE_NOTADB)) => {
+                Self::Refused(err)
+            }
+            err => Self::Fatal(StoreError::Reopen(err)),
+        }
     }
 }
 
@@ -67,7 +83,7 @@ async fn write(conn: &mut SqliteConnection, draft: &Draft, plan: &Plan, now_ms: 
             user::insert(conn, user_id, username, password_hash, now_ms).await?;
             mark::insert(conn, user_id, mark).await
         }
-        (&Plan::InsertSession { session_id }, Draft::LogIn { user_id, token_hash, new_password_hash }) => {
+        (&Plan::InsertSession { session_id, .. }, Draft::LogIn { user_id, token_hash, new_password_hash }) => {
             if let Some(password_hash) = new_password_hash {
                 user::update_password_hash(conn, *user_id, password_hash).await?;
             }
@@ -97,7 +113,16 @@ mod tests {
 
     #[test]
     fn errors_that_are_not_sqlites_leave_the_outcome_unknown() {
-        assert_eq!(classify(&sqlx::Error::WorkerCrashed), Failure::Fatal);
-        assert_eq!(classify(&sqlx::Error::Io(std::io::Error::other("gone"))), Failure::Fatal);
+        for err in [sqlx::Error::WorkerCrashed, sqlx::Error::Io(std::io::Error::other("gone"))] {
+            assert!(matches!(Failure::from(err), Failure::Fatal(StoreError::OutcomeUnknown(_))));
+        }
+    }
+
+    #[test]
+    fn a_connection_that_cannot_be_opened_now_may_be_opened_later() {
+        let no_descriptor = OpenError::Sqlite(sqlx::Error::Io(std::io::Error::other("too many open files")));
+        assert!(matches!(Failure::from(no_descriptor), Failure::Refused(_)));
+        let not_durable = OpenError::Setting { setting: "synchronous = full" };
+        assert!(matches!(Failure::from(not_durable), Failure::Fatal(StoreError::Reopen(_))));
     }
 }

@@ -8,10 +8,16 @@ use std::path::PathBuf;
 pub enum StoreError {
     /// A read failed; nothing was changed.
     #[error("the database could not be read")]
-    Read(#[from] sqlx::Error),
+    Read(#[source] sqlx::Error),
+    /// Every connection that reads was in use for as long as a request may wait.
+    #[error("the database is busy")]
+    Busy,
     /// A write failed in a way that leaves its outcome unknown; going on could tell a client what is not true.
     #[error("writing to the database failed, and whether the last messages are stored is unknown; restart to find out")]
     OutcomeUnknown(#[source] sqlx::Error),
+    /// The file is not what it was.
+    #[error("the database cannot be opened again for writing")]
+    Reopen(#[source] OpenError),
     /// Nobody takes the outcomes any more.
     #[error("the dispatcher has ended before the writer")]
     DispatcherGone,
@@ -20,11 +26,20 @@ pub enum StoreError {
     WriterPanicked,
 }
 
+impl From<sqlx::Error> for StoreError {
+    fn from(err: sqlx::Error) -> Self {
+        match err {
+            sqlx::Error::PoolTimedOut => Self::Busy,
+            err => Self::Read(err),
+        }
+    }
+}
+
 /// The database cannot be opened. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The URL is not one of a SQLite file.
-    #[error("the database URL {url:?} is not of the form sqlite://PATH")]
+    #[error("the database URL {url:?} is not of the form sqlite://PATH, such as sqlite://chinwag.db")]
     Url {
         /// As it was given.
         url: String,
@@ -50,7 +65,7 @@ pub enum OpenError {
         version: String,
     },
     /// Some other program's file.
-    #[error("{} is not a chinwag database: nothing was changed; choose another --database-url", path.display())]
+    #[error("{} is not a chinwag database: nothing in it was changed; choose another --database-url", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -84,8 +99,10 @@ pub enum OpenError {
     /// A migration failed, and was rolled back.
     #[error("migrating the database failed and was rolled back")]
     Migration(#[from] sqlx::migrate::MigrateError),
-    /// Rows refer to rows that are not there.
-    #[error("after migrating, {violations} rows refer to rows that are missing: restore the copy made before")]
+    /// Rows would refer to rows that are not there.
+    #[error(
+        "migrating would leave {violations} rows that refer to missing ones, so nothing was changed: please report it"
+    )]
     DanglingRows {
         /// How many.
         violations: usize,

@@ -11,6 +11,10 @@ const GROUP_MESSAGE: i64 = 2;
 /// Rows of one page. A read that took longer would keep the WAL from being checkpointed.
 const PAGE_ROWS: i64 = 500;
 
+/// Ids that are searched at once for what somebody is owed, and how this grows while nothing is found.
+const FIRST_WINDOW: i64 = 4096;
+const WINDOW_GROWTH: i64 = 8;
+
 /// What an update may take besides its content: names of 32 and 4 x 64 bytes, and what frames and queues it. Units: bytes.
 const OVERHEAD_BYTES: i64 = 416;
 
@@ -45,13 +49,13 @@ pub struct Place {
     pub room_bytes: usize,
 }
 
-/// Messages in order, and whether more are owed in the place that was asked for.
+/// Messages in order, and how far they go.
 #[derive(Debug)]
 pub struct Page {
     /// In the order of their ids.
     pub messages: Vec<Owed>,
-    /// Nothing more is owed there.
-    pub is_last: bool,
+    /// Up to here these are all that is owed.
+    pub reached: MessageId,
 }
 
 /// A message as one who is owed it is told of it.
@@ -111,9 +115,27 @@ pub(super) async fn find_head(conn: &mut SqliteConnection) -> Result<MessageId, 
 
 /// The next messages that `user_id` is owed in `place`: whispers to them and what their groups said while they were members.
 ///
+/// The log is searched window by window, so that a page costs no more for a long backlog; windows without a message grow.
+pub(super) async fn list_owed(
+    conn: &mut SqliteConnection,
+    user_id: UserId,
+    mut place: Place,
+) -> Result<Page, sqlx::Error> {
+    let mut window = FIRST_WINDOW;
+    loop {
+        let upto = MessageId(place.upto.0.min(place.after.0.saturating_add(window)));
+        let page = list_owed_in_window(conn, user_id, Place { upto, ..place }).await?;
+        if !page.messages.is_empty() || page.reached >= place.upto {
+            return Ok(page);
+        }
+        place.after = page.reached;
+        window = window.saturating_mul(WINDOW_GROWTH);
+    }
+}
+
 /// Each conversation gives its next ids from its index, and of all those the first are taken. The running total of bytes
 /// ends the page before it would take more memory than the reader has room for.
-pub(super) async fn list_owed(conn: &mut SqliteConnection, user_id: UserId, place: Place) -> Result<Page, sqlx::Error> {
+async fn list_owed_in_window(conn: &mut SqliteConnection, user_id: UserId, place: Place) -> Result<Page, sqlx::Error> {
     let room_bytes = i64::try_from(place.room_bytes).unwrap_or(i64::MAX);
     let rows = sqlx::query!(
         r#"with owed (message_id) as (
@@ -134,14 +156,14 @@ pub(super) async fn list_owed(conn: &mut SqliteConnection, user_id: UserId, plac
             where group_members.user_id = ?1
         ),
         sized as materialized (
-            select message_id, content, sender_id, group_id,
-                row_number() over (order by message_id) as place,
+            select message_id, row_number() over (order by message_id) as place,
                 sum(octet_length(content) + ?5) over (order by message_id) as bytes
             from messages where message_id in (select message_id from owed order by message_id limit ?4)
         )
         select message_id as "message_id!: i64", username as "sender!: String", group_name as "group_name?: String",
             content as "content!: String", (select count(*) from sized) as "found!: i64"
         from sized
+        join messages using (message_id)
         join users on user_id = sender_id
         left join groups using (group_id)
         where place = 1 or bytes <= ?6
@@ -156,12 +178,13 @@ pub(super) async fn list_owed(conn: &mut SqliteConnection, user_id: UserId, plac
     .fetch_all(conn)
     .await?;
     let found = rows.first().map_or(0, |row| row.found);
-    let is_last = found < PAGE_ROWS && usize::try_from(found) == Ok(rows.len());
+    let is_whole = found < PAGE_ROWS && usize::try_from(found) == Ok(rows.len());
+    let newest = rows.last().map_or(place.upto, |row| MessageId(row.message_id));
     let owed = rows.into_iter().map(|row| Owed {
         message_id: MessageId(row.message_id),
         sender: row.sender,
         group_name: row.group_name,
         content: row.content,
     });
-    Ok(Page { messages: owed.collect(), is_last })
+    Ok(Page { messages: owed.collect(), reached: if is_whole { place.upto } else { newest } })
 }

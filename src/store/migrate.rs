@@ -22,7 +22,7 @@ pub(super) fn newest(migrator: &Migrator) -> i64 {
     migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// Runs the migrations that the file at `path` lacks, each in a transaction of its own. `version` is the file's, 0 when new.
+/// Runs the migrations that the file at `path` lacks. `version` is the file's, 0 when new.
 pub(super) async fn migrate(path: &Path, version: i64, migrator: &Migrator) -> Result<(), OpenError> {
     let newest = newest(migrator);
     let mut conn = connect_migrator(path).await?;
@@ -30,11 +30,22 @@ pub(super) async fn migrate(path: &Path, version: i64, migrator: &Migrator) -> R
         copy(&mut conn, path, version).await?;
         tracing::info!(from = version, to = newest, "migrating the database");
     }
-    migrator.run(&mut conn).await?;
     if version < newest {
-        check_references(&mut conn).await?;
+        run(&mut conn, migrator).await?;
+    } else {
+        // Nothing to run; compares what was run with what this binary knows.
+        migrator.run(&mut conn).await?;
     }
     conn.close().await?;
+    Ok(())
+}
+
+/// Runs what is lacking in one transaction, the table of what was run included: all of it is there afterwards, or nothing.
+async fn run(conn: &mut SqliteConnection, migrator: &Migrator) -> Result<(), OpenError> {
+    let mut tx = conn.begin_with("begin immediate").await?;
+    migrator.run(&mut *tx).await?;
+    check_references(&mut tx).await?;
+    tx.commit().await?;
     Ok(())
 }
 
@@ -179,12 +190,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_migration_that_leaves_dangling_rows_is_reported() {
+    async fn a_migration_that_would_leave_dangling_rows_changes_nothing() {
         let files = migrated_once().await;
         let dangling = "pragma user_version = 2; delete from parents;";
 
         let failed = migrate(&files.path, 1, &migrator(files.directory.path(), &[FIRST, dangling]).await).await;
 
         assert!(matches!(failed, Err(OpenError::DanglingRows { violations: 1 })), "{failed:?}");
+        assert_eq!(number(&files.path, "pragma user_version").await, 1);
+        assert_eq!(number(&files.path, "select count(*) from parents").await, 1);
     }
 }

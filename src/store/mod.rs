@@ -35,7 +35,8 @@ use crate::config::Config;
 use crate::domain::{MessageId, UserId};
 use writer::Queued;
 
-/// Drafts that may wait for the writer. Units: drafts; with the longest contents 16 MiB.
+/// Drafts that may wait for the writer, and as many again that a stalled commit has looked at. Units: drafts; with the
+/// longest contents 16 MiB each.
 const QUEUE_DRAFTS: usize = 1024;
 
 /// Batches that may wait for the dispatcher. One is being delivered while the next commits; more would only hide a lag.
@@ -79,7 +80,7 @@ impl<T: Send + 'static> Store<T> {
     /// # Errors
     /// [`OpenError`] says why the file cannot be used and what to do.
     pub async fn open(config: &Config) -> Result<Opened<T>, OpenError> {
-        let database = open::open(&config.database_url).await?;
+        let database = open::open(&config.database_url, config.limits.busy_after).await?;
         let (drafts, queue) = mpsc::channel(QUEUE_DRAFTS);
         let (outcomes, committed) = mpsc::channel(QUEUE_BATCHES);
         let store = Self { readers: database.readers.clone(), drafts, busy_after: config.limits.busy_after };
@@ -113,7 +114,7 @@ impl<T: Send + 'static> Store<T> {
         Ok(user::find_credentials_by_key(&mut conn, username_key).await?)
     }
 
-    /// The next messages that `user_id` is owed behind `after` and up to `upto`, in order.
+    /// The next messages that `user_id` is owed in `place`, in order.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read.

@@ -1,5 +1,7 @@
 //! Opening the database: whose file it is, that nobody else has it, and the settings that durability rests on.
 
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,9 +9,9 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
+use super::OpenError;
 use super::lock::{DatabaseLock, open_private};
 use super::migrate::{self, MIGRATOR};
-use super::{OpenError, StoreError};
 
 /// 'chwn': what our files carry as `application_id`. The first migration sets it.
 const APPLICATION_ID: i64 = 0x6368_776e;
@@ -38,14 +40,21 @@ pub(super) struct Database {
 }
 
 /// Opens the database of `url`, or creates it; migrates it where it is older than this binary.
-pub(super) async fn open(url: &str) -> Result<Database, OpenError> {
+/// `acquire_timeout` is how long a read waits for a connection.
+pub(super) async fn open(url: &str, acquire_timeout: Duration) -> Result<Database, OpenError> {
     let path = create_if_missing(&path_of(url)?)?;
     let lock = DatabaseLock::acquire(&path)?;
     let version = examine(&path).await?;
     migrate::migrate(&path, version, &MIGRATOR).await?;
     let writer = connect_writer(&path).await?;
+    // All of them stay open: were the last one reaped, the next could fail for want of a descriptor.
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
+        .min_connections(READERS)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .acquire_timeout(acquire_timeout)
         .connect_with(options(&path).read_only(true).pragma("query_only", "on"))
         .await?;
     Ok(Database { path, writer, readers, lock })
@@ -68,7 +77,15 @@ fn create_if_missing(path: &Path) -> Result<PathBuf, OpenError> {
     if !path.exists() {
         open_private(path).map_err(failed)?;
     }
-    path.canonicalize().map_err(failed)
+    let path = path.canonicalize().map_err(failed)?;
+    if path.to_str().is_none() {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "the path is not UTF-8")));
+    }
+    let mode = path.metadata().map_err(failed)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(database = %path.display(), "other users of this machine may read the database: chmod 600 it");
+    }
+    Ok(path)
 }
 
 /// The schema version of the file, 0 when it is new; looks without changing anything.
@@ -140,6 +157,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("journal_size_limit", WAL_LIMIT_BYTES)
         .pragma("trusted_schema", "off")
         .pragma("cell_size_check", "on")
+        // A temporary file would put what people said outside the database's directory, on a disk that may be full.
+        .pragma("temp_store", "memory")
 }
 
 fn writing_options(path: &Path) -> SqliteConnectOptions {
@@ -177,11 +196,13 @@ pub(super) async fn pragma(conn: &mut SqliteConnection, sql: &'static str) -> Re
     sqlx::query_scalar(sql).fetch_one(conn).await
 }
 
-/// Moves the WAL into the database and closes the writing connection; the readers must be closed by then.
-pub(super) async fn close(mut writer: SqliteConnection) -> Result<(), StoreError> {
-    pragma(&mut writer, "pragma wal_checkpoint(truncate)").await?;
-    writer.close().await?;
-    Ok(())
+/// Moves the WAL into the database and closes the writing connection; the readers must be closed by then. Should it not
+/// work, nothing is lost: the next start does it.
+pub(super) async fn close(mut writer: SqliteConnection) {
+    let checkpointed = pragma(&mut writer, "pragma wal_checkpoint(truncate)").await;
+    if let Err(err) = checkpointed.and(writer.close().await) {
+        tracing::warn!(error = %err, "the write-ahead log could not be moved into the database; keep it beside it");
+    }
 }
 
 #[cfg(test)]

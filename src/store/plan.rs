@@ -20,6 +20,7 @@ pub(super) enum Plan {
     },
     InsertSession {
         session_id: SessionId,
+        logged_in: LoggedIn,
     },
     DeleteSession {
         session_id: SessionId,
@@ -80,7 +81,10 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
             None => Ok(Plan::InsertUser { user_id: directory.add_user(username), mark: directory.head() }),
         },
         Draft::LogIn { user_id, token_hash, .. } => {
-            Ok(Plan::InsertSession { session_id: directory.add_session(*token_hash, *user_id, moment.now_ms) })
+            let session_id = directory.add_session(*token_hash, *user_id, moment.now_ms);
+            let user = directory.user(*user_id);
+            let logged_in = LoggedIn { user_id: *user_id, mark: user.mark, groups: user.groups.clone() };
+            Ok(Plan::InsertSession { session_id, logged_in })
         }
         Draft::LogOut { token_hash } => match directory.remove_session(token_hash) {
             Some(session) => Ok(Plan::DeleteSession { session_id: session.session_id }),
@@ -214,10 +218,7 @@ impl Plan {
     pub(super) fn outcome(self, draft: Draft, directory: &Directory) -> Outcome {
         match (self, draft) {
             (Self::Refuse(refusal), _) => Outcome::Refused(refusal),
-            (Self::InsertSession { .. }, Draft::LogIn { user_id, .. }) => {
-                let user = directory.user(user_id);
-                Outcome::LoggedIn(LoggedIn { user_id, mark: user.mark, groups: user.groups.clone() })
-            }
+            (Self::InsertSession { logged_in, .. }, _) => Outcome::LoggedIn(logged_in),
             (_, Draft::LogOut { .. }) => Outcome::LoggedOut,
             (
                 Self::InsertGroup { group_id, owner_id: user_id, .. } | Self::InsertMember { group_id, user_id, .. },

@@ -31,20 +31,27 @@ pub(super) async fn delete(conn: &mut SqliteConnection, session_id: SessionId) -
     Ok(())
 }
 
+/// Deletes many at once.
 pub(super) async fn delete_all(conn: &mut SqliteConnection, sessions: &[SessionId]) -> Result<(), sqlx::Error> {
-    for &session_id in sessions {
-        delete(conn, session_id).await?;
-    }
+    let sessions: Vec<i64> = sessions.iter().map(|session_id| session_id.0).collect();
+    let sessions = serde_json::to_string(&sessions).expect("numbers always encode");
+    sqlx::query!("delete from sessions where session_id in (select value from json_each(?))", sessions)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
 /// Stores when each of `used` was last used. Units: milliseconds since 1970.
 pub(super) async fn update_use(conn: &mut SqliteConnection, used: &[(SessionId, i64)]) -> Result<(), sqlx::Error> {
-    for &(session_id, used_at_ms) in used {
-        sqlx::query!("update sessions set last_used_at_ms = ? where session_id = ?", used_at_ms, session_id.0)
-            .execute(&mut *conn)
-            .await?;
-    }
+    let used: Vec<(i64, i64)> = used.iter().map(|(session_id, used_at_ms)| (session_id.0, *used_at_ms)).collect();
+    let used = serde_json::to_string(&used).expect("pairs of numbers always encode");
+    sqlx::query!(
+        "update sessions set last_used_at_ms = used.value ->> 1 from json_each(?) as used
+        where session_id = used.value ->> 0",
+        used
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

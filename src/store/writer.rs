@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::mpsc;
+use tokio::time::interval_at;
 
 use super::batch::{self, Failure};
 use super::directory::Directory;
@@ -59,6 +60,14 @@ pub(super) struct Writer<T> {
     token_lifetime_ms: i64,
 }
 
+/// What became of a batch.
+enum Attempt {
+    /// Committed or refused as a whole.
+    Settled(Vec<Outcome>),
+    /// One of them broke a rule of the schema; nothing was written.
+    Broken(Vec<Draft>),
+}
+
 /// The connection that writes; there is none between an error and the next batch.
 #[derive(Debug)]
 struct WritingConnection {
@@ -98,76 +107,77 @@ impl<T: Send + 'static> Writer<T> {
             let outcomes = self.write(drafts).await?;
             self.hand_on(outcomes.into_iter().zip(tickets).collect()).await?;
         }
-        self.database.close().await
+        self.database.close().await;
+        Ok(())
     }
 
     /// Writes a batch; should a row break a rule, one draft at a time, so that it fails alone.
     async fn write(&mut self, drafts: Vec<Draft>) -> Result<Vec<Outcome>, StoreError> {
         let drafts = match self.try_write(drafts).await? {
-            Ok(outcomes) => return Ok(outcomes),
-            Err(drafts) => drafts,
+            Attempt::Settled(outcomes) => return Ok(outcomes),
+            Attempt::Broken(drafts) => drafts,
         };
         let mut outcomes = Vec::with_capacity(drafts.len());
         for draft in drafts {
             match self.try_write(vec![draft]).await? {
-                Ok(outcome) => outcomes.extend(outcome),
-                Err(_) => outcomes.push(Outcome::Refused(Refusal::Failed)),
+                Attempt::Settled(outcome) => outcomes.extend(outcome),
+                Attempt::Broken(_) => outcomes.push(Outcome::Refused(Refusal::Failed)),
             }
         }
         Ok(outcomes)
     }
 
-    /// Decides and commits; gives the drafts back when one of them broke a rule of the schema.
-    async fn try_write(&mut self, drafts: Vec<Draft>) -> Result<Result<Vec<Outcome>, Vec<Draft>>, StoreError> {
+    async fn try_write(&mut self, drafts: Vec<Draft>) -> Result<Attempt, StoreError> {
         let moment = Moment { now_ms: self.clock.now_ms(), token_lifetime_ms: self.token_lifetime_ms };
         let head = self.directory.head();
+        let planned = self.decide(drafts, moment);
+        let Err(failure) = self.commit(&planned, head, moment.now_ms).await else {
+            self.directory.commit();
+            let outcome = |(draft, plan): (Draft, Plan)| plan.outcome(draft, &self.directory);
+            return Ok(Attempt::Settled(planned.into_iter().map(outcome).collect()));
+        };
+        self.directory.rollback();
+        match failure {
+            Failure::Constraint(err) => {
+                tracing::warn!(error = %err, drafts = planned.len(), "the schema refused a batch");
+                Ok(Attempt::Broken(planned.into_iter().map(|(draft, _)| draft).collect()))
+            }
+            Failure::Refused(err) => {
+                tracing::warn!(error = %err, drafts = planned.len(), "the database takes nothing at the moment");
+                self.database.discard().await;
+                Ok(Attempt::Settled(planned.iter().map(|_| Outcome::Refused(Refusal::Busy)).collect()))
+            }
+            Failure::Fatal(err) => Err(err),
+        }
+    }
+
+    /// Decides each draft after those before it.
+    fn decide(&mut self, drafts: Vec<Draft>, moment: Moment) -> Vec<(Draft, Plan)> {
         let decide = |draft: Draft| {
             let plan = plan(&mut self.directory, &draft, moment);
             (draft, plan)
         };
-        let planned: Vec<(Draft, Plan)> = drafts.into_iter().map(decide).collect();
-        let Err(err) = self.commit(&planned, head, moment.now_ms).await? else {
-            self.directory.commit();
-            let outcome = |(draft, plan): (Draft, Plan)| plan.outcome(draft, &self.directory);
-            return Ok(Ok(planned.into_iter().map(outcome).collect()));
-        };
-        self.directory.rollback();
-        match batch::classify(&err) {
-            Failure::Constraint => {
-                tracing::warn!(error = %err, drafts = planned.len(), "the schema refused a batch");
-                Ok(Err(planned.into_iter().map(|(draft, _)| draft).collect()))
-            }
-            Failure::Refused => {
-                tracing::warn!(error = %err, drafts = planned.len(), "the database takes nothing at the moment");
-                self.database.discard().await;
-                Ok(Ok(planned.iter().map(|_| Outcome::Refused(Refusal::Busy)).collect()))
-            }
-            Failure::Fatal => Err(StoreError::OutcomeUnknown(err)),
-        }
+        drafts.into_iter().map(decide).collect()
     }
 
     /// Commits; meanwhile refuses drafts that have waited too long behind a commit that takes its time.
-    async fn commit(
-        &mut self,
-        planned: &[(Draft, Plan)],
-        head: MessageId,
-        now_ms: i64,
-    ) -> Result<Result<(), sqlx::Error>, StoreError> {
+    async fn commit(&mut self, planned: &[(Draft, Plan)], head: MessageId, now_ms: i64) -> Result<(), Failure> {
         let Self { database, queue, outcomes, .. } = self;
         let committing = async {
             let conn = database.connection().await?;
-            batch::commit(conn, planned, head, now_ms).await
+            batch::commit(conn, planned, head, now_ms).await.map_err(Failure::from)
         };
         tokio::pin!(committing);
-        let mut ticks = tokio::time::interval(EXPIRE_EVERY);
+        let mut ticks = interval_at((Instant::now() + EXPIRE_EVERY).into(), EXPIRE_EVERY);
         loop {
             tokio::select! {
                 biased;
-                committed = &mut committing => return Ok(committed),
+                committed = &mut committing => return committed,
                 _ = ticks.tick() => {
                     let expired = queue.expire();
                     if !expired.is_empty() {
-                        outcomes.send(expired).await.map_err(|_| StoreError::DispatcherGone)?;
+                        // Without a dispatcher, handing on this batch fails next.
+                        outcomes.send(expired).await.ok();
                     }
                 }
             }
@@ -219,10 +229,10 @@ fn content_length(draft: &Draft) -> usize {
 }
 
 impl WritingConnection {
-    async fn connection(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+    async fn connection(&mut self) -> Result<&mut SqliteConnection, OpenError> {
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => open::connect_writer(&self.path).await.map_err(into_sqlx)?,
+            None => open::connect_writer(&self.path).await?,
         };
         Ok(self.conn.insert(conn))
     }
@@ -236,18 +246,10 @@ impl WritingConnection {
         }
     }
 
-    async fn close(mut self) -> Result<(), StoreError> {
+    async fn close(mut self) {
         self.readers.close().await;
-        match self.conn.take() {
-            Some(conn) => open::close(conn).await,
-            None => Ok(()),
+        if let Some(conn) = self.conn.take() {
+            open::close(conn).await;
         }
-    }
-}
-
-fn into_sqlx(err: OpenError) -> sqlx::Error {
-    match err {
-        OpenError::Sqlite(err) => err,
-        other => sqlx::Error::Configuration(other.into()),
     }
 }

@@ -1,0 +1,103 @@
+//! The codec as a whole: what is encoded is decoded, what is documented is true, and no bytes do harm.
+
+mod bad_input;
+mod bad_replies;
+mod document;
+mod properties;
+
+use std::collections::VecDeque;
+
+use super::{Action, CodecError, Framing, FromServer, ReplyDecoder, Request, RequestDecoder, Response};
+
+const MAX_BYTES: usize = 65_536;
+
+const FRAMINGS: [Framing; 2] = [Framing::Bare, Framing::Array];
+
+/// What a connection makes of bytes that arrive in `pieces`, up to the error that ends it.
+fn decode_requests<'a>(
+    framing: Framing,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<Result<Request, CodecError>> {
+    let mut decoder = RequestDecoder::new(framing, MAX_BYTES);
+    let (mut input, mut start, mut decoded) = (Vec::new(), 0, Vec::new());
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        while let Some((request, length)) = decoder.decode(&input[start..]) {
+            start += length;
+            let is_over = request.as_ref().is_err_and(|err| err.ends_connection(framing));
+            decoded.push(request);
+            if is_over {
+                return decoded;
+            }
+        }
+    }
+    decoded
+}
+
+/// What a client makes of bytes that arrive in `pieces`, having sent the actions `awaited`; up to the first error.
+fn decode_replies<'a>(
+    framing: Framing,
+    awaited: impl IntoIterator<Item = Action>,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Vec<FromServer>, CodecError> {
+    let mut decoder = ReplyDecoder::new(framing, MAX_BYTES);
+    let mut awaited: VecDeque<Action> = awaited.into_iter().collect();
+    let (mut input, mut start, mut decoded) = (Vec::new(), 0, Vec::new());
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        while let Some((reply, length)) = decoder.decode(&input[start..], awaited.front().copied())? {
+            start += length;
+            if let FromServer::Response(_) = reply {
+                awaited.pop_front();
+            }
+            decoded.push(reply);
+        }
+    }
+    Ok(decoded)
+}
+
+/// `action` with its first arguments from `texts`.
+fn request(action: Action, texts: [String; 4]) -> Request {
+    let [username, second, third, fourth] = texts;
+    match action {
+        Action::Register => Request::Register { username, password: second.into() },
+        Action::LogIn => Request::LogIn { username, password: second.into() },
+        Action::LogOut => Request::LogOut { username },
+        Action::AddContact => Request::AddContact { username, token: second.into(), contact: third },
+        Action::Whisper => Request::Whisper { username, token: second.into(), recipient: third, content: fourth },
+        Action::CreateGroup => Request::CreateGroup { username, token: second.into(), group_name: third },
+        Action::JoinGroup => Request::JoinGroup { username, token: second.into(), group_name: third },
+        Action::MessageGroup => {
+            Request::MessageGroup { username, token: second.into(), group_name: third, content: fourth }
+        }
+    }
+}
+
+fn encode_reply(reply: &FromServer, framing: Framing) -> Vec<u8> {
+    match reply {
+        FromServer::Response(response) => response.encode(framing),
+        FromServer::Update(update) => update.encode(framing),
+    }
+}
+
+/// The action whose response can be `reply`; any will do where that does not matter.
+fn asked_for(reply: &FromServer) -> Option<Action> {
+    match reply {
+        FromServer::Response(Response::LoggedIn { .. }) => Some(Action::LogIn),
+        FromServer::Response(_) => Some(Action::Whisper),
+        FromServer::Update(_) => None,
+    }
+}
+
+/// A `str` of up to 31 bytes.
+fn short_text(text: &str) -> Vec<u8> {
+    [&[0xa0 | u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
+}
+
+/// Objects as one request.
+fn frame(framing: Framing, objects: &[&[u8]]) -> Vec<u8> {
+    match framing {
+        Framing::Bare => objects.concat(),
+        Framing::Array => [&[0x90 | u8::try_from(objects.len()).unwrap()], objects.concat().as_slice()].concat(),
+    }
+}
