@@ -437,4 +437,16 @@ mod tests {
         assert_eq!(written(&mut state), "last");
         assert_eq!(state.next(), Next::End);
     }
+
+    #[test]
+    fn a_closed_outbox_takes_no_more_updates() {
+        let mut state = live();
+        state.offer(MessageId(1), || bytes("one"));
+        state.close();
+
+        assert!(!state.offer(MessageId(2), || panic!("it is closed")));
+
+        assert_eq!(written(&mut state), "one");
+        assert_eq!(state.next(), Next::End);
+    }
 }

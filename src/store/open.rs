@@ -112,6 +112,7 @@ async fn examine(path: &Path) -> Result<i64, OpenError> {
 struct Header {
     application_id: i64,
     version: i64,
+    /// Besides the table that sqlx keeps, which its command line makes before it runs the first migration.
     tables: i64,
 }
 
@@ -121,7 +122,7 @@ async fn read_header(path: &Path) -> Result<Header, OpenError> {
     let header = Header {
         application_id: pragma(&mut conn, "pragma application_id").await?,
         version: pragma(&mut conn, "pragma user_version").await?,
-        tables: pragma(&mut conn, "select count(*) from sqlite_schema").await?,
+        tables: pragma(&mut conn, "select count(*) from sqlite_schema where tbl_name <> '_sqlx_migrations'").await?,
     };
     conn.close().await?;
     Ok(header)

@@ -237,3 +237,67 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Content, Username};
+
+    const MOMENT: Moment = Moment { now_ms: 0, token_lifetime_ms: 1000 };
+
+    fn username(name: &str) -> Username {
+        Username::parse(name).unwrap()
+    }
+
+    /// A directory with a user and the author of a login of theirs.
+    fn logged_in(directory: &mut Directory, name: &str) -> (UserId, Author) {
+        let user_id = directory.add_user(&username(name));
+        let token_hash = TokenHash([u8::try_from(user_id.0).unwrap(); 32]);
+        directory.add_session(token_hash, user_id, 0);
+        (user_id, Author { username: name.to_owned(), token_hash, is_own_login: false })
+    }
+
+    #[test]
+    fn a_login_is_told_the_groups_of_its_own_place_in_the_log() {
+        let mut directory = Directory::default();
+        let (_, ada) = logged_in(&mut directory, "ada");
+        let (bob_id, bob) = logged_in(&mut directory, "bob");
+        let rust = GroupName::parse("rust").unwrap();
+        plan(&mut directory, &Draft::CreateGroup { author: ada, group_name: rust.clone() }, MOMENT);
+
+        let log_in = Draft::LogIn { user_id: bob_id, token_hash: TokenHash([9; 32]), new_password_hash: None };
+        let planned = plan(&mut directory, &log_in, MOMENT);
+        plan(&mut directory, &Draft::JoinGroup { author: bob, group_name: Some(rust) }, MOMENT);
+
+        let Outcome::LoggedIn(logged_in) = planned.outcome(log_in, &directory) else { panic!("a login") };
+        assert_eq!(logged_in.groups, []);
+    }
+
+    #[test]
+    fn of_a_logout_and_a_message_behind_it_only_the_first_passes() {
+        let mut directory = Directory::default();
+        let (_, ada) = logged_in(&mut directory, "ada");
+        let content = Content::parse("hello".to_owned(), 100).unwrap();
+        let token_hash = ada.token_hash;
+
+        let log_out = plan(&mut directory, &Draft::LogOut { token_hash }, MOMENT);
+        let whisper = Draft::Whisper { author: ada, recipient: "ada".to_owned(), content };
+        let whisper = plan(&mut directory, &whisper, MOMENT);
+
+        assert!(matches!(log_out, Plan::DeleteSession { .. }), "{log_out:?}");
+        assert!(matches!(whisper, Plan::Refuse(Refusal::NotAuthenticated)), "{whisper:?}");
+    }
+
+    #[test]
+    fn a_mark_never_moves_back() {
+        let mut directory = Directory::default();
+        let (ada, _) = logged_in(&mut directory, "ada");
+
+        let on = plan(&mut directory, &Draft::SaveMarks { marks: vec![(ada, MessageId(5))] }, MOMENT);
+        let back = plan(&mut directory, &Draft::SaveMarks { marks: vec![(ada, MessageId(4))] }, MOMENT);
+
+        assert!(matches!(on, Plan::UpdateMarks { .. }), "{on:?}");
+        assert!(matches!(back, Plan::Nothing), "{back:?}");
+        assert_eq!(directory.user(ada).mark, MessageId(5));
+    }
+}

@@ -108,6 +108,25 @@ async fn a_login_that_was_logged_out_has_missed_what_comes_later() {
 }
 
 #[tokio::test]
+async fn what_was_received_before_a_logout_is_not_delivered_again_anywhere() {
+    let server = TestServer::start().await;
+    let mut ada = server.register("ada").await;
+    let mut phone = server.register("bob").await;
+    let mut laptop = server.connect().await;
+
+    for round in 0..10 {
+        ada.whisper("bob", &format!("{round}")).await;
+        assert_eq!(phone.next_content().await, format!("{round}"));
+        phone.log_out().await.unwrap();
+        laptop.log_in("bob").await;
+        assert_eq!(laptop.contents_so_far().await, Vec::<String>::new());
+        laptop.log_out().await.unwrap();
+        phone.log_in("bob").await;
+        assert_eq!(phone.contents_so_far().await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
 async fn a_connection_may_serve_one_user_after_another() {
     let server = TestServer::start().await;
     let mut ada = server.register("ada").await;

@@ -3,7 +3,10 @@
 use chinwag::client::Login;
 use chinwag::protocol::{Framing, Request, Response, Update};
 
-use crate::helpers::{PASSWORD, RawClient, TestServer, whisper};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::database;
+use crate::helpers::{PASSWORD, RawClient, TestServer, whisper, within};
 
 const DONE: Response = Response::Done;
 
@@ -123,6 +126,31 @@ async fn updates_stand_between_responses_and_never_inside() {
     };
     assert_eq!(own, numbered("ada", "own "));
     assert_eq!(others, numbered("bob", ""));
+}
+
+#[tokio::test]
+async fn a_stopping_server_answers_what_it_accepted_and_stores_nothing_else() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let request = ada.whisper_request("ada", "flood").encode(Framing::Bare);
+    let done = DONE.encode(Framing::Bare);
+    drop(ada);
+    let (mut reading, mut writing) = server.raw().await.stream.into_split();
+
+    let flood = tokio::spawn(async move { while writing.write_all(&request.repeat(100)).await.is_ok() {} });
+    let mut answers = vec![0; 500 * done.len()];
+    within("some answers", reading.read_exact(&mut answers)).await.unwrap();
+    let reading = tokio::spawn(async move {
+        within("the server to end the connection", reading.read_to_end(&mut answers)).await.unwrap();
+        answers
+    });
+    let stopped = server.stop().await;
+    let answers = reading.await.unwrap();
+    flood.await.unwrap();
+
+    assert_eq!(answers, done.repeat(answers.len() / done.len()));
+    let stored = database::number(&stopped.database(), "select count(*) from messages").await;
+    assert_eq!(answers.len() / done.len(), usize::try_from(stored).unwrap());
 }
 
 #[tokio::test]

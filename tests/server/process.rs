@@ -271,6 +271,22 @@ async fn files_that_are_not_its_own_are_refused_and_left_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_file_in_which_sqlx_has_only_begun_is_new() {
+    let directory = scratch();
+    let path = directory.path().join("chinwag.db");
+    std::fs::File::create(&path).unwrap();
+    let begun = "create table _sqlx_migrations (version bigint primary key, description text not null,
+        installed_on timestamp not null default current_timestamp, success boolean not null, checksum blob not null,
+        execution_time bigint not null)";
+    drop(database::meddle(&path, begun).await);
+
+    let process = Process::start(directory.path());
+    process.register("ada").await;
+    assert!(process.logged().contains("chmod 600"), "{}", process.logged());
+    process.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_killed_as_soon_as_it_listens_starts_again() {
     let directory = scratch();
     for _ in 0..5 {
