@@ -95,7 +95,12 @@ impl Client {
     pub async fn connect(address: impl ToSocketAddrs, framing: Framing) -> Result<Self, ClientError> {
         let stream = TcpStream::connect(address).await.map_err(ClientError::Connect)?;
         stream.set_nodelay(true)?;
-        Ok(Self {
+        Ok(Self::over(stream, framing))
+    }
+
+    /// A client over a connection that was made otherwise: from a certain address, say. Nothing may have been sent on it.
+    pub fn over(stream: TcpStream, framing: Framing) -> Self {
+        Self {
             stream,
             framing,
             decoder: ReplyDecoder::new(framing, MAX_BYTES),
@@ -104,7 +109,7 @@ impl Client {
             updates: VecDeque::new(),
             kept_bytes: 0,
             login: None,
-        })
+        }
     }
 
     /// Creates a user.

@@ -51,6 +51,8 @@ pub struct Limits {
     pub request_deadline: Duration,
     /// How long a request may wait for the writer before it is refused as busy.
     pub busy_after: Duration,
+    /// How often a wrong password may be tried for one name from one address.
+    pub login_tries: LoginTries,
     /// How long a token lives unused.
     pub token_lifetime: Duration,
     /// How long a stopping server waits for its connections to take what is in their outboxes.
@@ -66,9 +68,27 @@ impl Default for Limits {
             in_flight: 64,
             request_deadline: Duration::from_secs(30),
             busy_after: Duration::from_secs(2),
+            login_tries: LoginTries::default(),
             token_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
             drain_deadline: Duration::from_secs(3),
         }
+    }
+}
+
+/// How often a wrong password may be tried for one name from one address. A right one forgives the tries before it.
+#[derive(Debug, Clone, Copy)]
+pub struct LoginTries {
+    /// Tries at once.
+    pub burst: u32,
+    /// How long it takes to get one try back.
+    pub one_every: Duration,
+}
+
+/// Enough for a person who has forgotten which password it was; 8,650 guesses a day, which a password off the list of
+/// common ones withstands.
+impl Default for LoginTries {
+    fn default() -> Self {
+        Self { burst: 10, one_every: Duration::from_secs(10) }
     }
 }
 

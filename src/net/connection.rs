@@ -1,6 +1,7 @@
 //! One connection: a loop that reads requests and a loop that writes what the outbox holds, in one task.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ enum End {
 }
 
 /// Serves a connection until either side ends it.
-pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, mut shutdown: Shutdown) {
+pub(super) async fn serve(stream: TcpStream, address: IpAddr, service: Arc<Service>, mut shutdown: Shutdown) {
     // Answers are whole chunks; waiting for more to fill a packet would only delay them.
     if let Err(err) = stream.set_nodelay(true) {
         tracing::debug!(error = %err, "a connection without TCP_NODELAY");
@@ -52,7 +53,7 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, mut shutdown
         () = shutdown.triggered() => return,
     };
     let Ok(Some(first_byte)) = first_byte else { return };
-    let connection = Connection::new(stream, service, Framing::of(first_byte));
+    let connection = Connection::new(stream, address, service, Framing::of(first_byte));
     let acknowledged = Arc::clone(&connection.acknowledged);
     if let Err(err) = connection.run(shutdown).await {
         tracing::debug!(error = %err, "a connection broke");
@@ -68,6 +69,7 @@ async fn peek(stream: &TcpStream) -> io::Result<Option<u8>> {
 
 struct Connection {
     stream: Arc<TcpStream>,
+    address: IpAddr,
     service: Arc<Service>,
     outbox: Arc<Outbox>,
     acknowledged: Arc<Acknowledged>,
@@ -75,13 +77,13 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, service: Arc<Service>, framing: Framing) -> Self {
+    fn new(stream: TcpStream, address: IpAddr, service: Arc<Service>, framing: Framing) -> Self {
         let stream = Arc::new(stream);
         let limits = service.limits();
         let limits = OutboxLimits { bytes: limits.outbox_bytes, in_flight: limits.in_flight };
         let outbox = Arc::new(Outbox::new(framing, limits));
         let acknowledged = Arc::new(Acknowledged::new(Arc::clone(&stream), Arc::clone(&service)));
-        Self { stream, service, outbox, acknowledged, framing }
+        Self { stream, address, service, outbox, acknowledged, framing }
     }
 
     async fn run(self, shutdown: Shutdown) -> io::Result<()> {
@@ -89,7 +91,7 @@ impl Connection {
         let probe = Box::new(move || {
             probe.check();
         });
-        let mut session = Session::new(Arc::clone(&self.service), Arc::clone(&self.outbox), probe);
+        let mut session = Session::new(Arc::clone(&self.service), Arc::clone(&self.outbox), self.address, probe);
         let reading = async {
             let end = self.read_requests(&mut session, shutdown).await?;
             session.answered().await;

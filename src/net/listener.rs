@@ -1,7 +1,7 @@
 //! Accepting connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ impl Listener {
             tokio::select! {
                 () = shutdown.triggered() => break,
                 Some(_) = connections.join_next() => {}
-                accepted = self.accept(&mut rest) => if let Some(stream) = accepted {
-                    connections.spawn(connection::serve(stream, Arc::clone(&service), shutdown.clone()));
+                accepted = self.accept(&mut rest) => if let Some((stream, address)) = accepted {
+                    connections.spawn(connection::serve(stream, address, Arc::clone(&service), shutdown.clone()));
                 },
             }
         }
@@ -62,11 +62,11 @@ impl Listener {
         }
     }
 
-    async fn accept(&self, rest: &mut Duration) -> Option<TcpStream> {
+    async fn accept(&self, rest: &mut Duration) -> Option<(TcpStream, IpAddr)> {
         match self.listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 *rest = FIRST_REST;
-                Some(stream)
+                Some((stream, peer.ip().to_canonical()))
             }
             Err(err) => {
                 tracing::warn!(error = %err, "accepting a connection failed");

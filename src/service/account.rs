@@ -1,8 +1,11 @@
 //! Registering, logging in.
 
-use super::Service;
+use std::net::IpAddr;
+use std::time::Instant;
+
 use super::error::ServiceError;
 use super::password::Verdict;
+use super::{Service, tries};
 use crate::domain::{Password, Secret, Token, Username};
 use crate::protocol::Response;
 use crate::store::{Draft, Refusal};
@@ -35,17 +38,26 @@ pub(super) async fn register(service: &Service, username: &str, password: &Secre
 }
 
 /// Checks a password: one comparison, whether the name is known or not.
-pub(super) async fn log_in(service: &Service, username: &str, password: &Secret) -> Result<LogIn, ServiceError> {
+pub(super) async fn log_in(
+    service: &Service,
+    address: IpAddr,
+    username: &str,
+    password: &Secret,
+) -> Result<LogIn, ServiceError> {
+    // Names that nobody can have are one name: what is tried under them matters only as work for the server.
+    let username_key = Username::parse(username).map_or(String::new(), |username| username.key());
+    let tries_key = tries::Key { username_key, address };
+    if !service.tries.take(&tries_key, Instant::now()) {
+        return Err(ServiceError::TooManyTries);
+    }
     let password = Password::parse(password).map_err(|_| ServiceError::WrongPassword)?;
-    let credentials = match Username::parse(username) {
-        Ok(username) => service.store.find_credentials(&username.key()).await?,
-        Err(_) => None,
-    };
+    let credentials = service.store.find_credentials(&tries_key.username_key).await?;
     let stored = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
     let verdict = service.passwords.verify(password, stored).await?;
     let (Some(credentials), Verdict::Right { new_hash }) = (credentials, verdict) else {
         return Err(ServiceError::WrongPassword);
     };
+    service.tries.forgive(&tries_key);
     let token = Token::random();
     let draft = Draft::LogIn { user_id: credentials.user_id, token_hash: token.hash(), new_password_hash: new_hash };
     Ok(LogIn { draft, username: credentials.username, token })

@@ -28,6 +28,9 @@ pub enum ServiceError {
     /// Unknown user or wrong password: one answer, so that nobody learns which names exist.
     #[error("wrong username or password")]
     WrongPassword,
+    /// Too many wrong passwords for this name from this address.
+    #[error("too many failed logins for this username from your address; try again in a minute")]
+    TooManyTries,
     /// This connection has a login.
     #[error("this connection is logged in already; log out first")]
     LoggedInAlready,
@@ -52,8 +55,8 @@ pub enum HashingError {
     #[error("hashing the password failed: {0}")]
     Hash(argon2::password_hash::Error),
     /// The hashing thread panicked.
-    #[error("the hashing thread panicked")]
-    Panicked(#[from] tokio::task::JoinError),
+    #[error("hashing the password panicked")]
+    Panicked,
 }
 
 /// The service cannot start.
@@ -65,6 +68,9 @@ pub enum StartError {
     /// Argon2 takes no such cost.
     #[error("the password cost is not possible")]
     PasswordCost(#[source] HashingError),
+    /// The system gives no more threads.
+    #[error("cannot start the threads that hash passwords")]
+    Thread(#[source] std::io::Error),
 }
 
 impl From<Refusal> for ServiceError {

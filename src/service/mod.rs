@@ -4,6 +4,7 @@
 //! updates. Nothing here knows a socket or a line of SQL.
 
 mod account;
+mod argon2id;
 mod contact;
 mod dispatch;
 mod error;
@@ -13,6 +14,7 @@ mod message;
 mod password;
 mod session;
 mod ticket;
+mod tries;
 mod upkeep;
 
 use std::fmt;
@@ -35,6 +37,7 @@ use crate::store::{Opened, Owed, Place, Store, StoreError};
 use marks::Marks;
 use password::PasswordHasher;
 use ticket::Ticket;
+use tries::Tries;
 
 /// Notes how far the peer of one connection has received the log by now.
 pub type Probe = Box<dyn Fn() + Send + Sync>;
@@ -66,6 +69,7 @@ pub struct Service {
     store: Store<Ticket>,
     marks: Arc<Marks>,
     passwords: PasswordHasher,
+    tries: Tries,
     limits: Limits,
 }
 
@@ -99,7 +103,13 @@ impl Service {
             tokio::spawn(marks::save_regularly(Arc::clone(&marks), store.clone(), saving_ends.clone())),
             tokio::spawn(upkeep::save_regularly(registry, store.clone(), saving_ends)),
         ];
-        let service = Self { store, marks, passwords, limits: config.limits.clone() };
+        let service = Self {
+            store,
+            marks,
+            passwords,
+            tries: Tries::new(config.limits.login_tries),
+            limits: config.limits.clone(),
+        };
         let dispatcher = tokio::spawn(dispatcher.run(committed));
         Ok(Started { service: Arc::new(service), database, writer, dispatcher, savers })
     }

@@ -1,27 +1,32 @@
-//! Hashing passwords: never on the runtime's threads, never more at once than there are cores.
+//! Hashing passwords: on threads of their own, as many as there are cores, so that chat never waits for them.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{Error as HashError, PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
+use super::argon2id::{Argon2id, HashError, Memory};
 use super::error::{HashingError, ServiceError, StartError};
 use crate::config::PasswordCost;
 use crate::domain::Password;
 use crate::store::Refusal;
 
-/// Hashes and compares passwords with Argon2id. Memory: one hash's worth for each core.
+/// Hashes and compares passwords. Memory: one hash's worth for each core, kept, for asking the system for it anew costs a
+/// third of a hash.
 #[derive(Debug)]
 pub(super) struct PasswordHasher {
-    argon2: Argon2<'static>,
+    argon2id: Argon2id,
     /// The hash of a password that nobody has, compared with where there is no user: it takes as long as a real one.
     nobodys: Arc<str>,
-    cores: Arc<Semaphore>,
+    /// Threads that are free.
+    free: Arc<Semaphore>,
+    work: SyncSender<Work>,
     busy_after: Duration,
 }
+
+type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 
 /// Whether a password was right.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,89 +41,99 @@ pub(super) enum Verdict {
 impl PasswordHasher {
     pub(super) fn new(cost: PasswordCost, busy_after: Duration) -> Result<Self, StartError> {
         let impossible = |err| StartError::PasswordCost(HashingError::Hash(err));
-        let params =
-            Params::new(cost.memory_kib, cost.iterations, 1, None).map_err(HashError::from).map_err(impossible)?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobodys = hash(&argon2, uuid::Uuid::new_v4().as_bytes()).map_err(impossible)?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self { argon2, nobodys: nobodys.into(), cores: Arc::new(Semaphore::new(cores)), busy_after })
+        let argon2id = Argon2id::new(cost).map_err(impossible)?;
+        let nobodys = argon2id.hash(&mut Memory::default(), uuid::Uuid::new_v4().as_bytes()).map_err(impossible)?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let work = start_threads(threads)?;
+        Ok(Self { argon2id, nobodys: nobodys.into(), free: Arc::new(Semaphore::new(threads)), work, busy_after })
     }
 
     /// The PHC string of a password.
     ///
     /// # Errors
-    /// Busy when no core was free in time.
+    /// Busy when no thread was free in time.
     pub(super) async fn hash(&self, password: Password) -> Result<String, ServiceError> {
-        self.run(move |argon2, _| hash(argon2, password.as_bytes())).await
+        let argon2id = self.argon2id;
+        self.run(move |memory| argon2id.hash(memory, password.as_bytes())).await
     }
 
     /// Compares a password with the PHC string of a user, or of nobody: one comparison at the current cost either way.
     ///
     /// # Errors
-    /// Busy when no core was free in time; internal when what is stored is no PHC string.
+    /// Busy when no thread was free in time; internal when what is stored is no PHC string.
     pub(super) async fn verify(&self, password: Password, stored: Option<String>) -> Result<Verdict, ServiceError> {
-        self.run(move |argon2, nobodys| match stored {
-            Some(stored) => verify(argon2, password.as_bytes(), &stored, nobodys),
-            None => compare(argon2, password.as_bytes(), nobodys).map(|_| Verdict::Wrong),
+        let (argon2id, nobodys) = (self.argon2id, Arc::clone(&self.nobodys));
+        self.run(move |memory| match stored {
+            Some(stored) => verify(argon2id, memory, password.as_bytes(), &stored, &nobodys),
+            None => argon2id.matches(memory, password.as_bytes(), &nobodys).map(|_| Verdict::Wrong),
         })
         .await
     }
 
     async fn run<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&Argon2<'static>, &str) -> Result<R, HashError> + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> Result<R, HashError> + Send + 'static,
     ) -> Result<R, ServiceError> {
-        let acquiring = Arc::clone(&self.cores).acquire_owned();
-        let Ok(core) = tokio::time::timeout(self.busy_after, acquiring).await else {
+        let acquiring = Arc::clone(&self.free).acquire_owned();
+        let Ok(thread) = tokio::time::timeout(self.busy_after, acquiring).await else {
             return Err(Refusal::Busy.into());
         };
-        let core = core.expect("nobody closes this semaphore");
-        let (argon2, nobodys) = (self.argon2.clone(), Arc::clone(&self.nobodys));
-        let worked = tokio::task::spawn_blocking(move || {
-            let result = work(&argon2, &nobodys);
-            // Only now, for a client that goes away must not free a core that is still at work.
-            drop(core);
-            result
+        let thread = thread.expect("nobody closes this semaphore");
+        let (worked, is_worked) = oneshot::channel();
+        let work = Box::new(move |memory: &mut Memory| {
+            let result = work(memory);
+            // Only now, for a client that goes away must not free a thread that is still at work.
+            drop(thread);
+            // The client may have gone away.
+            drop(worked.send(result));
         });
-        worked
-            .await
-            .map_err(|err| ServiceError::Hashing(err.into()))?
-            .map_err(|err| ServiceError::Hashing(HashingError::Hash(err)))
+        self.work.try_send(work).map_err(|_| ServiceError::Hashing(HashingError::Panicked))?;
+        let result = is_worked.await.map_err(|_| ServiceError::Hashing(HashingError::Panicked))?;
+        result.map_err(|err| ServiceError::Hashing(HashingError::Hash(err)))
     }
 }
 
-fn hash(argon2: &Argon2<'_>, password: &[u8]) -> Result<String, HashError> {
-    Ok(argon2.hash_password(password)?.to_string())
-}
-
-fn compare(argon2: &Argon2<'_>, password: &[u8], stored: &str) -> Result<bool, HashError> {
-    match argon2.verify_password(password, &PasswordHash::new(stored)?) {
-        Ok(()) => Ok(true),
-        Err(HashError::PasswordInvalid) => Ok(false),
-        Err(err) => Err(err),
-    }
-}
-
-fn verify(argon2: &Argon2<'_>, password: &[u8], stored: &str, nobodys: &str) -> Result<Verdict, HashError> {
-    let is_right = compare(argon2, password, stored)?;
-    let is_current = is_at_cost(argon2.params(), stored)?;
+fn verify(
+    argon2id: Argon2id,
+    memory: &mut Memory,
+    password: &[u8],
+    stored: &str,
+    nobodys: &str,
+) -> Result<Verdict, HashError> {
+    let is_right = argon2id.matches(memory, password, stored)?;
+    let is_current = argon2id.made(stored)?;
     if !is_right {
         if !is_current {
             // So that a wrong password never takes less than an unknown name. Until this user's next login it takes more, by
             // the old cost; only waiting for both everywhere would hide that.
-            compare(argon2, password, nobodys)?;
+            argon2id.matches(memory, password, nobodys)?;
         }
         return Ok(Verdict::Wrong);
     }
-    let new_hash = if is_current { None } else { Some(hash(argon2, password)?) };
+    let new_hash = if is_current { None } else { Some(argon2id.hash(memory, password)?) };
     Ok(Verdict::Right { new_hash })
 }
 
-fn is_at_cost(current: &Params, stored: &str) -> Result<bool, HashError> {
-    let stored = PasswordHash::new(stored)?;
-    let params = Params::try_from(&stored)?;
-    let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-    Ok(stored.algorithm == Algorithm::Argon2id.ident() && cost(&params) == cost(current))
+/// Starts the threads, which end when the sender is dropped. The channel has a place for each, so sending never waits.
+fn start_threads(threads: usize) -> Result<SyncSender<Work>, StartError> {
+    let (sender, receiver) = sync_channel(threads);
+    let receiver = Arc::new(Mutex::new(receiver));
+    for _ in 0..threads {
+        let receiver = Arc::clone(&receiver);
+        let thread = std::thread::Builder::new().name("password".to_owned());
+        thread.spawn(move || work_on(&receiver)).map_err(StartError::Thread)?;
+    }
+    Ok(sender)
+}
+
+fn work_on(receiver: &Mutex<Receiver<Work>>) {
+    let mut memory = Memory::default();
+    loop {
+        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(work) = next else { return };
+        // One request's panic must not cost the others a thread; its client learns of it by the dropped answer.
+        drop(catch_unwind(AssertUnwindSafe(|| work(&mut memory))));
+    }
 }
 
 #[cfg(test)]
@@ -165,14 +180,5 @@ mod tests {
             Verdict::Right { new_hash: None }
         );
         assert_eq!(hasher.verify(password("incorrect horse"), Some(stored)).await.unwrap(), Verdict::Wrong);
-    }
-
-    #[test]
-    fn the_default_cost_is_the_one_owasp_asks_for() {
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19_456, 2, 1, None).unwrap());
-        let stored = hash(&argon2, b"correct horse").unwrap();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
-        let PasswordCost { memory_kib, iterations } = PasswordCost::default();
-        assert_eq!((memory_kib, iterations), (19_456, 2));
     }
 }

@@ -1,5 +1,6 @@
 //! A connection's state: who is logged in, which requests are under way.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,6 +23,8 @@ pub struct Session {
     service: Arc<Service>,
     outbox: Arc<Outbox>,
     receiver: Arc<Receiver>,
+    /// Where the client is.
+    address: IpAddr,
     /// The same for every request but a login.
     done: Bytes,
     login: Option<LogIn>,
@@ -35,11 +38,11 @@ struct LogIn {
 }
 
 impl Session {
-    /// A session of a connection on which nobody is logged in. `probe` notes what the connection's peer has received by now.
-    pub fn new(service: Arc<Service>, outbox: Arc<Outbox>, probe: Probe) -> Self {
+    /// A session of a connection from `address` on which nobody is logged in. `probe` notes what the connection's peer has received by now.
+    pub fn new(service: Arc<Service>, outbox: Arc<Outbox>, address: IpAddr, probe: Probe) -> Self {
         let done = Response::Done.encode(outbox.framing()).into();
         let receiver = Arc::new(Receiver { outbox: Arc::clone(&outbox), probe });
-        Self { service, outbox, receiver, done, login: None }
+        Self { service, outbox, receiver, address, done, login: None }
     }
 
     /// Carries a request out. Returns when the next may be handed in; the response goes into the outbox by itself.
@@ -110,7 +113,7 @@ impl Session {
         if self.login.is_some() {
             return Err(ServiceError::LoggedInAlready);
         }
-        let log_in = account::log_in(&self.service, username, password).await?;
+        let log_in = account::log_in(&self.service, self.address, username, password).await?;
         let success = log_in.response().encode(self.outbox.framing()).into();
         let token_hash = log_in.token.hash();
         let (settled, is_settled) = oneshot::channel();

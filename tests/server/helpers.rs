@@ -13,7 +13,7 @@ use chinwag::server::{ServeError, Server};
 use chinwag::shutdown::{self, Trigger};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 pub(crate) const PASSWORD: &str = "a password for tests";
@@ -93,6 +93,14 @@ impl TestServer {
     pub(crate) async fn connect_framed(&self, framing: Framing) -> TestClient {
         let client = within("a connection", Client::connect(self.address, framing)).await.unwrap();
         TestClient { client, name: String::new() }
+    }
+
+    /// A connection from another address of this machine.
+    pub(crate) async fn connect_from(&self, address: &str) -> TestClient {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+        let stream = within("a connection", socket.connect(self.address)).await.unwrap();
+        TestClient { client: Client::over(stream, Framing::Array), name: String::new() }
     }
 
     /// A new user, logged in.
