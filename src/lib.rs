@@ -1,4 +1,55 @@
-//! chinwag
+//! chinwag: a persistent chat server. One binary, one SQLite file, MessagePack over TCP.
+//!
+//! This page is the map of the code. To run a server read README.md, to write a client docs/PROTOCOL.md or [`client`].
+//!
+//! # The rooms, from the top down
+//!
+//! A room uses those below it and never one above it.
+//!
+//! - `main.rs` and [`cli`]: the command line. [`telemetry`]: logs.
+//! - [`server`] puts everything together: binds, opens the database, runs until it is told to stop, ends in order.
+//! - [`net`]: sockets. One task for each connection, in which one loop reads requests and one writes what the outbox holds.
+//!   *It does not know what a request means.*
+//! - [`service`]: the rules. A [`Session`](service::Session) turns the requests of one connection into drafts; the dispatcher
+//!   turns outcomes into responses and updates. *It knows no socket and no SQL.*
+//! - [`outbox`]: what waits for one socket. Bounded: a reader that does not keep up is *lagging*, and what it is owed is read
+//!   from the log when there is room again. *Nobody who puts something in waits.*
+//! - [`registry`]: who is online, and in which groups. Soft state. *It does not know what it is that receives.*
+//! - [`store`]: all SQL, the log, and the writer, the one task that changes anything. *It knows no client.*
+//! - [`protocol`]: bytes to requests and back, both framings, pure functions. *Nothing is allocated for a mere claim.*
+//! - [`domain`]: values that are valid by construction. [`config`]: every limit with its reason. [`shutdown`]: a signal.
+//! - [`client`]: the other end of the wire. It uses [`protocol`] alone.
+//!
+//! # Invariants
+//!
+//! 1. Messages are one log. An id is dense and follows commit order, for one writer gives it out inside the transaction.
+//! 2. Store, commit, then answer and deliver: nobody is told of what a crash could unwrite. Answers and updates are put into
+//!    outboxes by one task, the dispatcher, in commit order.
+//! 3. What another request can change is decided when the writer takes a draft, from memory that changes in commit order:
+//!    names, tokens, memberships. The rules stand in one place, `store/plan.rs`.
+//! 4. A connection receives by a cursor over the log. Live or lagging, at login or after a pause, it is the same path: what is
+//!    owed behind the cursor is read from the store until nothing offered since is left out.
+//! 5. One writer for each socket, one for the database. No await under a lock. No channel without a bound.
+//! 6. Limits hold where bytes enter: size before allocation, time before patience.
+//!
+//! # One trip: Ada whispers to Bob
+//!
+//! 1. Bytes arrive on Ada's connection. [`net`] hands them to the [`RequestDecoder`](protocol::RequestDecoder), which finds
+//!    where the request ends and decodes it: a [`Request::Whisper`](protocol::Request::Whisper).
+//! 2. Her [`Session`](service::Session) takes the next number for a response from her [`Outbox`](outbox::Outbox), hashes the
+//!    token, checks the content's length, and queues a [`Draft::Whisper`](store::Draft::Whisper) for the writer. It does not
+//!    wait for the outcome: up to 64 messages may be under way.
+//! 3. The writer takes the draft with all others that have queued up while the last commit ran. `plan` finds that the token is
+//!    Ada's and who Bob is, and gives the message the next id. One statement inserts the messages of the whole batch; when it
+//!    returns, they are on the disk.
+//! 4. The batch goes to the dispatcher. It puts the response into Ada's outbox, at its number, then asks the [`registry`] for
+//!    Bob's connections, encodes the update once for each framing among them, and offers it to their outboxes.
+//! 5. Bob's outbox is *live* and has room, so the update is queued and his connection's writer wakes, takes all that waits as
+//!    one chunk and writes it. Had there been no room, the outbox would have noted the id and become *lagging*; his writer,
+//!    once it has written everything, would read on from the store.
+//! 6. Bob's TCP acknowledges the bytes. A moment later his connection notices, notes that he has received the log up to this
+//!    id, and within a second the mark is saved: his next login begins behind it.
+
 pub mod cli;
 pub mod client;
 pub mod config;
