@@ -2,9 +2,9 @@
 
 use sqlx::{Connection, SqliteConnection};
 
+use super::connect::error_code;
 use super::draft::Draft;
 use super::message::Row;
-use super::open::error_code;
 use super::plan::Plan;
 use super::{OpenError, StoreError, contact, group, mark, message, session, user};
 use crate::domain::MessageId;

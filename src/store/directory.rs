@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 
-use super::{group, mark, message, session, user};
+use super::session::{self, Session};
+use super::{group, mark, message, user};
 use crate::domain::{GroupId, GroupName, MessageId, SessionId, TokenHash, UserId, Username};
 
 #[derive(Debug, Default)]
@@ -33,14 +34,6 @@ pub(super) struct User {
     pub(super) mark: MessageId,
     /// Groups of which this user is a member now, in ascending order.
     pub(super) groups: Vec<GroupId>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Session {
-    pub(super) session_id: SessionId,
-    pub(super) user_id: UserId,
-    pub(super) last_used_at_ms: i64,
-    pub(super) stored_use_at_ms: i64,
 }
 
 /// A change, with what it takes to undo it.

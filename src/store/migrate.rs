@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 
 use super::OpenError;
+use super::connect::{connect_migrator, connect_reader, pragma};
 use super::lock::{open_private, with_suffix};
-use super::open::{connect_migrator, pragma};
 
 /// The migrations as they were when this binary was built.
 pub(super) static MIGRATOR: Migrator = sqlx::migrate!();
@@ -108,7 +107,7 @@ async fn with_progress(
 }
 
 async fn verify(copy: &Path) -> Result<(), OpenError> {
-    let mut conn = SqliteConnectOptions::new().filename(copy).read_only(true).connect().await?;
+    let mut conn = connect_reader(copy).await?;
     let sound = pragma(&mut conn, "select integrity_check = 'ok' from pragma_integrity_check limit 1").await?;
     conn.close().await?;
     if sound != 1 {
@@ -134,7 +133,7 @@ mod tests {
     }
 
     async fn number(path: &Path, sql: &'static str) -> i64 {
-        let mut conn = SqliteConnectOptions::new().filename(path).read_only(true).connect().await.unwrap();
+        let mut conn = connect_reader(path).await.unwrap();
         pragma(&mut conn, sql).await.unwrap()
     }
 

@@ -5,6 +5,7 @@
 //! Nothing here knows sockets, responses or who is online.
 
 mod batch;
+mod connect;
 mod contact;
 mod directory;
 mod draft;

@@ -1,4 +1,4 @@
-//! Opening the database: whose file it is, that nobody else has it, and the settings that durability rests on.
+//! Opening the database: whose file it is, and that nobody else has it.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use super::OpenError;
+use super::connect::{connect_reader, connect_readers, connect_writer, error_code, pragma};
 use super::lock::{DatabaseLock, open_private};
 use super::migrate::{self, MIGRATOR};
 
@@ -20,15 +21,6 @@ const APPLICATION_ID: i64 = 0x6368_776e;
 ///
 /// Source: sqlite.org/wal.html, "The WAL-reset bug".
 const OLDEST_SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
-
-/// Connections that read. Each is a thread with a page cache, and reads are short.
-const READERS: u32 = 4;
-
-/// How long a statement waits for a lock. The writer is alone, so only a foreign program can make it wait.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Units: bytes to which a WAL that grew is cut again.
-const WAL_LIMIT_BYTES: &str = "67108864";
 
 /// An open database, and what is needed to open its connections again.
 #[derive(Debug)]
@@ -47,16 +39,7 @@ pub(super) async fn open(url: &str, acquire_timeout: Duration) -> Result<Databas
     let version = examine(&path).await?;
     migrate::migrate(&path, version, &MIGRATOR).await?;
     let writer = connect_writer(&path).await?;
-    // All of them stay open: were the last one reaped, the next could fail for want of a descriptor.
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .min_connections(READERS)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .acquire_timeout(acquire_timeout)
-        .connect_with(options(&path).read_only(true).pragma("query_only", "on"))
-        .await?;
+    let readers = connect_readers(&path, acquire_timeout).await?;
     Ok(Database { path, writer, readers, lock })
 }
 
@@ -117,7 +100,7 @@ struct Header {
 }
 
 async fn read_header(path: &Path) -> Result<Header, OpenError> {
-    let mut conn = SqliteConnectOptions::new().filename(path).read_only(true).connect().await?;
+    let mut conn = connect_reader(path).await?;
     check_library(&mut conn).await?;
     let header = Header {
         application_id: pragma(&mut conn, "pragma application_id").await?,
@@ -140,70 +123,6 @@ fn is_safe(version: &str) -> bool {
     let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
     let mut next = || numbers.next().unwrap_or(0);
     (next(), next(), next()) >= OLDEST_SAFE_SQLITE
-}
-
-/// The primary result code of `SQLite`, where the error is one of its own.
-///
-/// Source: sqlite.org/rescode.html: the low 8 bits of an extended code.
-pub(super) fn error_code(err: &sqlx::Error) -> Option<i32> {
-    let extended: i32 = err.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
-}
-
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
-        .pragma("journal_size_limit", WAL_LIMIT_BYTES)
-        .pragma("trusted_schema", "off")
-        .pragma("cell_size_check", "on")
-        // A temporary file would put what people said outside the database's directory, on a disk that may be full.
-        .pragma("temp_store", "memory")
-}
-
-fn writing_options(path: &Path) -> SqliteConnectOptions {
-    // sqlx sets neither by itself. NORMAL would lose acknowledged messages in a power cut.
-    options(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
-}
-
-/// Opens a connection that writes, and checks that a commit on it is durable.
-pub(super) async fn connect_writer(path: &Path) -> Result<SqliteConnection, OpenError> {
-    let mut conn = writing_options(path).connect().await?;
-    check_durable(&mut conn).await?;
-    Ok(conn)
-}
-
-/// Opens the connection that migrates. Rebuilding a parent table with foreign keys on would delete its children.
-pub(super) async fn connect_migrator(path: &Path) -> Result<SqliteConnection, OpenError> {
-    let mut conn = writing_options(path).foreign_keys(false).connect().await?;
-    check_durable(&mut conn).await?;
-    Ok(conn)
-}
-
-async fn check_durable(conn: &mut SqliteConnection) -> Result<(), OpenError> {
-    if pragma(conn, "select journal_mode = 'wal' from pragma_journal_mode").await? != 1 {
-        return Err(OpenError::Setting { setting: "journal_mode = wal" });
-    }
-    if pragma(conn, "pragma synchronous").await? != 2 {
-        return Err(OpenError::Setting { setting: "synchronous = full" });
-    }
-    Ok(())
-}
-
-/// Runs a statement about the file itself, which yields one number.
-#[expect(clippy::disallowed_methods, reason = "pragmas have no schema to be checked against")]
-pub(super) async fn pragma(conn: &mut SqliteConnection, sql: &'static str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(sql).fetch_one(conn).await
-}
-
-/// Moves the WAL into the database and closes the writing connection; the readers must be closed by then. Should it not
-/// work, nothing is lost: the next start does it.
-pub(super) async fn close(mut writer: SqliteConnection) {
-    let checkpointed = pragma(&mut writer, "pragma wal_checkpoint(truncate)").await;
-    if let Err(err) = checkpointed.and(writer.close().await) {
-        tracing::warn!(error = %err, "the write-ahead log could not be moved into the database; keep it beside it");
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,17 @@
 
 use sqlx::SqliteConnection;
 
-use super::directory::Session;
 use crate::domain::{SessionId, TokenHash, UserId};
+
+/// A session, and what use was made of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session {
+    pub(super) session_id: SessionId,
+    pub(super) user_id: UserId,
+    pub(super) last_used_at_ms: i64,
+    /// As the table has it.
+    pub(super) stored_use_at_ms: i64,
+}
 
 pub(super) async fn insert(
     conn: &mut SqliteConnection,

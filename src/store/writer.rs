@@ -9,9 +9,10 @@ use tokio::sync::mpsc;
 use tokio::time::interval_at;
 
 use super::batch::{self, Failure};
+use super::connect;
 use super::directory::Directory;
 use super::draft::{Draft, Outcome, Refusal};
-use super::open::{self, Database};
+use super::open::Database;
 use super::plan::{Moment, Plan, plan};
 use super::{Committed, OpenError, QUEUE_DRAFTS, StoreError};
 use crate::config::{Clock, Config, whole_ms};
@@ -232,7 +233,7 @@ impl WritingConnection {
     async fn connection(&mut self) -> Result<&mut SqliteConnection, OpenError> {
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => open::connect_writer(&self.path).await?,
+            None => connect::connect_writer(&self.path).await?,
         };
         Ok(self.conn.insert(conn))
     }
@@ -249,7 +250,7 @@ impl WritingConnection {
     async fn close(mut self) {
         self.readers.close().await;
         if let Some(conn) = self.conn.take() {
-            open::close(conn).await;
+            connect::close(conn).await;
         }
     }
 }

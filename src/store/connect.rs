@@ -1,0 +1,101 @@
+//! Connections to the file, with the settings that durability rests on.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+
+use super::OpenError;
+
+/// How long a statement waits for a lock. The writer is alone, so only a foreign program can make it wait.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Units: bytes to which a WAL that grew is cut again.
+const WAL_LIMIT_BYTES: &str = "67108864";
+
+/// Connections that read. Each is a thread with a page cache, and reads are short.
+const READERS: u32 = 4;
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("journal_size_limit", WAL_LIMIT_BYTES)
+        .pragma("trusted_schema", "off")
+        .pragma("cell_size_check", "on")
+        // A temporary file would put what people said outside the database's directory, on a disk that may be full.
+        .pragma("temp_store", "memory")
+}
+
+fn writing_options(path: &Path) -> SqliteConnectOptions {
+    // sqlx sets neither by itself. NORMAL would lose acknowledged messages in a power cut.
+    options(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+}
+
+/// Opens a connection that only looks, and that leaves a file as it found it, be it ours or not.
+pub(super) async fn connect_reader(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    SqliteConnectOptions::new().filename(path).read_only(true).connect().await
+}
+
+/// Opens the pool of connections that read; `acquire_timeout` is how long a read waits for one.
+pub(super) async fn connect_readers(path: &Path, acquire_timeout: Duration) -> Result<SqlitePool, sqlx::Error> {
+    // All of them stay open: were the last one reaped, the next could fail for want of a descriptor.
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .min_connections(READERS)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .acquire_timeout(acquire_timeout)
+        .connect_with(options(path).read_only(true).pragma("query_only", "on"))
+        .await
+}
+
+/// Opens a connection that writes, and checks that a commit on it is durable.
+pub(super) async fn connect_writer(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let mut conn = writing_options(path).connect().await?;
+    check_durable(&mut conn).await?;
+    Ok(conn)
+}
+
+/// Opens the connection that migrates. Rebuilding a parent table with foreign keys on would delete its children.
+pub(super) async fn connect_migrator(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let mut conn = writing_options(path).foreign_keys(false).connect().await?;
+    check_durable(&mut conn).await?;
+    Ok(conn)
+}
+
+async fn check_durable(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    if pragma(conn, "select journal_mode = 'wal' from pragma_journal_mode").await? != 1 {
+        return Err(OpenError::Setting { setting: "journal_mode = wal" });
+    }
+    if pragma(conn, "pragma synchronous").await? != 2 {
+        return Err(OpenError::Setting { setting: "synchronous = full" });
+    }
+    Ok(())
+}
+
+/// Runs a statement about the file itself, which yields one number.
+#[expect(clippy::disallowed_methods, reason = "pragmas have no schema to be checked against")]
+pub(super) async fn pragma(conn: &mut SqliteConnection, sql: &'static str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(sql).fetch_one(conn).await
+}
+
+/// Moves the WAL into the database and closes the writing connection; the readers must be closed by then. Should it not
+/// work, nothing is lost: the next start does it.
+pub(super) async fn close(mut writer: SqliteConnection) {
+    let checkpointed = pragma(&mut writer, "pragma wal_checkpoint(truncate)").await;
+    if let Err(err) = checkpointed.and(writer.close().await) {
+        tracing::warn!(error = %err, "the write-ahead log could not be moved into the database; keep it beside it");
+    }
+}
+
+/// The primary result code of `SQLite`, where the error is one of its own.
+///
+/// Source: sqlite.org/rescode.html: the low 8 bits of an extended code.
+pub(super) fn error_code(err: &sqlx::Error) -> Option<i32> {
+    let extended: i32 = err.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
