@@ -1,10 +1,11 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::telemetry::LogFormat;
 
 /// A persistent chat server: one binary, one SQLite file, MessagePack over TCP.
@@ -38,12 +39,91 @@ pub struct Serve {
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+    /// What one client may take.
+    #[command(flatten)]
+    pub limits: LimitFlags,
+}
+
+/// Flags for [`Limits`].
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitFlags {
+    /// Connections in all; never more than the system's limit on open files leaves room for
+    #[arg(long, value_name = "N", default_value_t = Limits::default().max_connections)]
+    pub max_connections: usize,
+    /// Connections from one address on which nobody has logged in and no token was accepted
+    #[arg(long, value_name = "N", default_value_t = Limits::default().strangers_per_address)]
+    pub max_strangers: usize,
+    /// Count strangers from this machine too, which are exempt otherwise
+    #[arg(long)]
+    pub count_loopback: bool,
+    /// Bytes of a message's content
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().content_bytes)]
+    pub max_content: usize,
+    /// Bytes of a request; at least 2,048 more than of a content
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().request_bytes)]
+    pub max_request: usize,
+    /// Bytes that may wait for one connection's socket; at least four times those of a content
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().outbox_bytes)]
+    pub max_outbox: usize,
+    /// Seconds for the first request of a connection to arrive
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
+    pub first_request_deadline: Duration,
+    /// Seconds for a connection to log in or to show a token
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    pub stranger_deadline: Duration,
+    /// Seconds for a request to arrive once it has begun
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    pub request_deadline: Duration,
+    /// Seconds after which a peer that acknowledges nothing of what it is sent is given up
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    pub acknowledge_deadline: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(0) => Err("a deadline of 0 leaves no time at all".to_owned()),
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => Err("a whole number of seconds is needed".to_owned()),
+    }
 }
 
 impl Serve {
     /// The configuration that these flags ask for.
-    pub fn config(&self) -> Config {
-        Config { listen: self.listen.clone(), database_url: self.database_url.clone(), ..Config::default() }
+    ///
+    /// # Errors
+    /// A sentence, where limits contradict one another.
+    pub fn config(&self) -> Result<Config, &'static str> {
+        let limits = self.limits.limits();
+        if limits.request_bytes < limits.content_bytes + REQUEST_OVERHEAD_BYTES {
+            return Err("--max-request must be at least 2048 bytes more than --max-content");
+        }
+        if limits.outbox_bytes / 4 < limits.content_bytes {
+            return Err("--max-outbox must be at least four times --max-content");
+        }
+        let (listen, database_url) = (self.listen.clone(), self.database_url.clone());
+        Ok(Config { listen, database_url, limits, ..Config::default() })
+    }
+}
+
+/// What a request may have besides the content: names, a token, headers. Units: bytes.
+const REQUEST_OVERHEAD_BYTES: usize = 2048;
+
+impl LimitFlags {
+    fn limits(&self) -> Limits {
+        Limits {
+            max_connections: self.max_connections,
+            strangers_per_address: self.max_strangers,
+            exempts_loopback: !self.count_loopback,
+            content_bytes: self.max_content,
+            request_bytes: self.max_request,
+            outbox_bytes: self.max_outbox,
+            first_request_deadline: self.first_request_deadline,
+            stranger_deadline: self.stranger_deadline,
+            request_deadline: self.request_deadline,
+            acknowledge_deadline: self.acknowledge_deadline,
+            ..Limits::default()
+        }
     }
 }
 
@@ -66,5 +146,15 @@ mod tests {
         if std::env::var_os("DATABASE_URL").is_none() {
             assert_eq!(serve.database_url, Config::default().database_url);
         }
+        assert_eq!(format!("{:?}", serve.config().unwrap().limits), format!("{:?}", Limits::default()));
+    }
+
+    #[test]
+    fn limits_that_contradict_one_another_are_refused() {
+        for arguments in [["--max-content", "65000"], ["--max-request", "16384"], ["--max-outbox", "65535"]] {
+            let Cli { command: Command::Serve(serve) } = Cli::parse_from(["chinwag", "serve"].iter().chain(&arguments));
+            assert!(serve.config().is_err(), "{arguments:?}");
+        }
+        assert!(Cli::try_parse_from(["chinwag", "serve", "--request-deadline", "0"]).is_err());
     }
 }

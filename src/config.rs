@@ -40,6 +40,8 @@ impl Default for Config {
 pub struct Limits {
     /// Units: bytes of one request, headers included. Four times the longest content, as escaping costs nothing here.
     pub request_bytes: usize,
+    /// Units: bytes of one request without a token on a connection that has not shown who it is.
+    pub stranger_request_bytes: usize,
     /// Units: bytes of a message's content. Some ten pages of text; longer things are files.
     pub content_bytes: usize,
     /// Units: bytes that wait for one connection's socket, a quarter of them for responses. At least four times
@@ -49,6 +51,18 @@ pub struct Limits {
     pub in_flight: usize,
     /// How long a started request may take to arrive whole.
     pub request_deadline: Duration,
+    /// How long a connection may take from its beginning to its first whole request.
+    pub first_request_deadline: Duration,
+    /// How long a connection may take from its beginning to show who it is: by a login, or by a token that is accepted.
+    pub stranger_deadline: Duration,
+    /// Connections from one address that have not shown who they are.
+    pub strangers_per_address: usize,
+    /// Whether connections from this machine are exempt from `strangers_per_address`: a proxy in front may be there.
+    pub exempts_loopback: bool,
+    /// Connections in all. Kept below what the system allows of open files, so that the database always has some.
+    pub max_connections: usize,
+    /// How long the peer of a connection may acknowledge nothing of what was sent to it.
+    pub acknowledge_deadline: Duration,
     /// How long a request may wait for the writer before it is refused as busy.
     pub busy_after: Duration,
     /// How often a wrong password may be tried for one name from one address.
@@ -63,10 +77,17 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_bytes: 64 * 1024,
+            stranger_request_bytes: 4 * 1024,
             content_bytes: 16 * 1024,
             outbox_bytes: 256 * 1024,
             in_flight: 64,
             request_deadline: Duration::from_secs(30),
+            first_request_deadline: Duration::from_secs(10),
+            stranger_deadline: Duration::from_secs(30),
+            strangers_per_address: 32,
+            exempts_loopback: true,
+            max_connections: 10_000,
+            acknowledge_deadline: Duration::from_secs(30),
             busy_after: Duration::from_secs(2),
             login_tries: LoginTries::default(),
             token_lifetime: Duration::from_secs(30 * 24 * 60 * 60),

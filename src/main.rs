@@ -44,7 +44,8 @@ fn chain(err: &anyhow::Error) -> String {
 async fn run(serve: &Serve) -> anyhow::Result<()> {
     telemetry::start(serve.log_format);
     let shutdown = on_signal().context("cannot listen for signals")?;
-    let server = Server::start(&serve.config()).await?;
+    let config = serve.config().map_err(anyhow::Error::msg)?;
+    let server = Server::start(&config).await?;
     announce(&server);
     server.run(shutdown).await?;
     tracing::info!("stopped");

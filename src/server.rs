@@ -3,11 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::config::Config;
-use crate::net::Listener;
+use crate::net::{self, Admission, Listener};
 use crate::service::{Service, StartError, Started};
 use crate::shutdown::{self, Shutdown, Trigger};
 use crate::store::StoreError;
@@ -18,6 +19,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     started: Started,
     saving_ends: Trigger,
+    admission: Arc<Admission>,
 }
 
 /// The server cannot start. Each text says what to do, or has a source that does.
@@ -66,7 +68,8 @@ impl Server {
         }
         let (saving_ends, saving_ends_signal) = shutdown::channel();
         let started = Service::start(config, saving_ends_signal).await?;
-        Ok(Self { listeners, started, saving_ends })
+        let admission = Arc::new(Admission::new(&config.limits, net::raise_limit()));
+        Ok(Self { listeners, started, saving_ends, admission })
     }
 
     /// Where it listens, with real ports.
@@ -88,7 +91,7 @@ impl Server {
         let Started { service, mut writer, mut dispatcher, savers, .. } = self.started;
         let mut listening = JoinSet::new();
         for listener in self.listeners {
-            listening.spawn(listener.run(service.clone(), shutdown.clone()));
+            listening.spawn(listener.run(service.clone(), Arc::clone(&self.admission), shutdown.clone()));
         }
         let served = async {
             while let Some(listened) = listening.join_next().await {

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::acknowledged::Acknowledged;
+use super::admission::Admitted;
+use super::deadline::Deadlines;
+use crate::config::Limits;
 use crate::outbox::{Chunk, Next, Outbox, OutboxLimits};
-use crate::protocol::{Framing, RequestDecoder};
+use crate::protocol::{CodecError, Framing, Request, RequestDecoder, RequestLimits, Response};
 use crate::service::{Service, ServiceError, Session};
 use crate::shutdown::Shutdown;
 
@@ -42,23 +45,61 @@ enum End {
     Shutdown,
 }
 
+/// How long a connection that may not stay has to show which framing it would be told so in.
+const TELL_FOR: Duration = Duration::from_secs(1);
+
+/// A silent peer is asked whether it is there after a minute, and given up half a minute later.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+const PROBES: u32 = 3;
+
 /// Serves a connection until either side ends it.
-pub(super) async fn serve(stream: TcpStream, address: IpAddr, service: Arc<Service>, mut shutdown: Shutdown) {
-    // Answers are whole chunks; waiting for more to fill a packet would only delay them.
-    if let Err(err) = stream.set_nodelay(true) {
-        tracing::debug!(error = %err, "a connection without TCP_NODELAY");
+pub(super) async fn serve(
+    stream: TcpStream,
+    address: IpAddr,
+    admitted: Admitted,
+    service: Arc<Service>,
+    mut shutdown: Shutdown,
+) {
+    let began = Instant::now();
+    let limits = service.limits();
+    if let Err(err) = set_options(&stream, limits) {
+        tracing::debug!(error = %err, "a connection without its options");
     }
     let first_byte = tokio::select! {
-        first_byte = peek(&stream) => first_byte,
+        first_byte = timeout_at(began + limits.first_request_deadline, peek(&stream)) => first_byte,
         () = shutdown.triggered() => return,
     };
-    let Ok(Some(first_byte)) = first_byte else { return };
+    let Ok(Ok(Some(first_byte))) = first_byte else { return };
+    let deadlines = Deadlines::new(began, limits);
     let connection = Connection::new(stream, address, service, Framing::of(first_byte));
     let acknowledged = Arc::clone(&connection.acknowledged);
-    if let Err(err) = connection.run(shutdown).await {
+    if let Err(err) = connection.run(admitted, deadlines, shutdown).await {
         tracing::debug!(error = %err, "a connection broke");
         acknowledged.check();
     }
+}
+
+/// Tells a connection that it may not stay.
+pub(super) async fn turn_away(stream: TcpStream) {
+    let Ok(Ok(Some(first_byte))) = timeout(TELL_FOR, peek(&stream)).await else { return };
+    let why = Response::Refused(ServiceError::TooManyConnections.answer());
+    // What does not fit into an empty socket's buffer is no loss.
+    stream.try_write(&why.encode(Framing::of(first_byte))).ok();
+    SockRef::from(&stream).shutdown(std::net::Shutdown::Write).ok();
+    timeout(DRAIN_FOR, drain(&stream)).await.ok();
+}
+
+fn set_options(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
+    // Answers are whole chunks; waiting for more to fill a packet would only delay them.
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(PROBES);
+    socket.set_tcp_keepalive(&probes)?;
+    // Also ends a connection whose peer has closed its window for so long. Elsewhere the system's own patience ends it.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(limits.acknowledge_deadline))?;
+    Ok(())
 }
 
 /// The first byte, left where it is; `None` when the client ended the connection without one.
@@ -86,14 +127,14 @@ impl Connection {
         Self { stream, address, service, outbox, acknowledged, framing }
     }
 
-    async fn run(self, shutdown: Shutdown) -> io::Result<()> {
+    async fn run(self, mut admitted: Admitted, mut deadlines: Deadlines, shutdown: Shutdown) -> io::Result<()> {
         let probe = Arc::clone(&self.acknowledged);
         let probe = Box::new(move || {
             probe.check();
         });
         let mut session = Session::new(Arc::clone(&self.service), Arc::clone(&self.outbox), self.address, probe);
         let reading = async {
-            let end = self.read_requests(&mut session, shutdown).await?;
+            let end = self.read_requests(&mut session, &mut admitted, &mut deadlines, shutdown).await?;
             session.answered().await;
             self.outbox.close();
             Ok::<End, io::Error>(end)
@@ -112,38 +153,43 @@ impl Connection {
         self.end(end).await
     }
 
-    async fn read_requests(&self, session: &mut Session, mut shutdown: Shutdown) -> io::Result<End> {
+    async fn read_requests(
+        &self,
+        session: &mut Session,
+        admitted: &mut Admitted,
+        deadlines: &mut Deadlines,
+        mut shutdown: Shutdown,
+    ) -> io::Result<End> {
         let limits = self.service.limits();
-        let mut decoder = RequestDecoder::new(self.framing, limits.request_bytes);
+        let mut decoder = RequestDecoder::new(self.framing, request_limits(limits));
         let mut input = BytesMut::new();
-        let mut deadline = None;
         loop {
-            while let Some((request, length)) = decoder.decode(&input) {
+            while let Some((request, length)) = decoder.decode(&input, session.is_known()) {
                 input.advance(length);
-                deadline = None;
-                match request {
-                    Ok(request) => session.handle(request).await,
-                    Err(err) => {
-                        session.refuse(&err.into()).await;
-                        if err.ends_connection(self.framing) {
-                            return Ok(End::Refused);
-                        }
-                    }
+                deadlines.arrived();
+                if !self.carry_out(session, request).await {
+                    return Ok(End::Refused);
                 }
             }
             if input.is_empty() {
                 input = BytesMut::new();
             } else {
-                deadline.get_or_insert_with(|| Instant::now() + limits.request_deadline);
+                deadlines.begun(limits);
+            }
+            if session.is_known() {
+                admitted.is_known();
+                deadlines.is_known();
             }
             tokio::select! {
                 biased;
                 () = shutdown.triggered() => return Ok(End::Shutdown),
-                read = self.read(&mut input, deadline) => match read? {
-                    Some(0) => return Ok(End::Client),
-                    Some(_) => {}
-                    None => {
-                        session.refuse(&ServiceError::TooSlow).await;
+                read = read_some(&self.stream, &mut input) => if read? == 0 {
+                    return Ok(End::Client);
+                },
+                missed = missed(deadlines) => {
+                    // A token may have been accepted while this waited.
+                    if !(session.is_known() && matches!(missed, ServiceError::Stranger)) {
+                        session.refuse(&missed).await;
                         return Ok(End::Refused);
                     }
                 }
@@ -151,11 +197,17 @@ impl Connection {
         }
     }
 
-    async fn read(&self, input: &mut BytesMut, deadline: Option<Instant>) -> io::Result<Option<usize>> {
-        let reading = read_some(&self.stream, input);
-        match deadline {
-            Some(deadline) => timeout_at(deadline, reading).await.ok().transpose(),
-            None => reading.await.map(Some),
+    /// Carries a request out, or refuses what is none; `false` when nothing can be read after it.
+    async fn carry_out(&self, session: &mut Session, request: Result<Request, CodecError>) -> bool {
+        match request {
+            Ok(request) => {
+                session.handle(request).await;
+                true
+            }
+            Err(err) => {
+                session.refuse(&err.into()).await;
+                !err.ends_connection(self.framing)
+            }
         }
     }
 
@@ -208,6 +260,21 @@ impl Connection {
             pause *= 2;
         }
         Ok(())
+    }
+}
+
+fn request_limits(limits: &Limits) -> RequestLimits {
+    RequestLimits { max_bytes: limits.request_bytes, stranger_max_bytes: limits.stranger_request_bytes }
+}
+
+/// Returns when the next deadline has passed, with what the client is told.
+async fn missed(deadlines: &Deadlines) -> ServiceError {
+    match deadlines.next() {
+        Some((deadline, missed)) => {
+            sleep_until(deadline).await;
+            missed
+        }
+        None => std::future::pending().await,
     }
 }
 

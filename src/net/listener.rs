@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::admission::Admission;
 use super::connection;
 use crate::service::Service;
 use crate::shutdown::Shutdown;
@@ -41,15 +42,27 @@ impl Listener {
     }
 
     /// Serves connections until `shutdown`; then waits for them to flush, at most as long as the limits say.
-    pub async fn run(self, service: Arc<Service>, mut shutdown: Shutdown) {
+    pub async fn run(self, service: Arc<Service>, admission: Arc<Admission>, mut shutdown: Shutdown) {
         let mut connections = JoinSet::new();
         let mut rest = FIRST_REST;
         loop {
             tokio::select! {
                 () = shutdown.triggered() => break,
                 Some(_) = connections.join_next() => {}
-                accepted = self.accept(&mut rest) => if let Some((stream, address)) = accepted {
-                    connections.spawn(connection::serve(stream, address, Arc::clone(&service), shutdown.clone()));
+                accepted = self.accept(&mut rest) => match accepted {
+                    None => {}
+                    Some((stream, address)) => match admission.admit(address) {
+                        Some(admitted) => {
+                            let (service, shutdown) = (Arc::clone(&service), shutdown.clone());
+                            connections.spawn(connection::serve(stream, address, admitted, service, shutdown));
+                        }
+                        None => if let Some(telling) = admission.tell() {
+                            connections.spawn(async move {
+                                connection::turn_away(stream).await;
+                                drop(telling);
+                            });
+                        },
+                    }
                 },
             }
         }

@@ -3,8 +3,13 @@
 //! Nothing here knows what a request means.
 
 mod acknowledged;
+mod admission;
 mod connection;
+mod deadline;
+mod descriptors;
 mod listener;
 mod unacknowledged;
 
+pub use admission::Admission;
+pub use descriptors::raise_limit;
 pub use listener::Listener;

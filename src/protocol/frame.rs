@@ -106,6 +106,11 @@ impl Splitter {
         Ok(frame)
     }
 
+    /// How many bytes the frame under way has at least, arrived or not.
+    pub(super) fn claimed(&self) -> usize {
+        self.scanner.claimed()
+    }
+
     fn split_bare<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -144,6 +149,18 @@ impl Splitter {
         };
         Ok(Some((decode(&bytes[..end])?, end)))
     }
+}
+
+/// The first object of the frame at the start of `bytes`, where it is there whole.
+pub(super) fn first_object(framing: Framing, bytes: &[u8]) -> Option<Object<'_>> {
+    let head = match (framing, bytes.first()?) {
+        (Framing::Array, 0xdc) => 3,
+        (Framing::Array, 0xdd) => 5,
+        (Framing::Array, _) => 1,
+        (Framing::Bare, _) => 0,
+    };
+    let end = Scanner::at(head).scan(bytes, usize::MAX).ok()??;
+    decode(&bytes[head..end]).ok()
 }
 
 /// Encodes one request, response or update.

@@ -14,4 +14,4 @@ mod tests;
 pub use error::CodecError;
 pub use frame::Framing;
 pub use reply::{FromServer, ReplyDecoder, Response, Update};
-pub use request::{Action, Request, RequestDecoder};
+pub use request::{Action, Request, RequestDecoder, RequestLimits};

@@ -1,6 +1,6 @@
 //! Requests: what a client asks.
 
-use super::frame::{Frame, MAX_OBJECTS, Object, Plain, Splitter, encode};
+use super::frame::{Frame, MAX_OBJECTS, Object, Plain, Splitter, encode, first_object};
 use super::{CodecError, Framing};
 use crate::domain::Secret;
 
@@ -59,6 +59,14 @@ impl Action {
             Self::Register | Self::LogIn => 2,
             Self::AddContact | Self::CreateGroup | Self::JoinGroup => 3,
             Self::Whisper | Self::MessageGroup => 4,
+        }
+    }
+
+    /// Whether a token authenticates its requests.
+    pub fn takes_token(self) -> bool {
+        match self {
+            Self::Register | Self::LogIn | Self::LogOut => false,
+            Self::AddContact | Self::Whisper | Self::CreateGroup | Self::JoinGroup | Self::MessageGroup => true,
         }
     }
 
@@ -192,28 +200,59 @@ impl Arguments<'_, '_> {
     }
 }
 
+/// How many bytes one request may have, headers included.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestLimits {
+    /// On a connection that has shown who it is, or with a token.
+    pub max_bytes: usize,
+    /// Without either: of what a stranger sends, the server takes in no more than a name and a password need.
+    pub stranger_max_bytes: usize,
+}
+
 /// Turns the bytes of a connection into requests.
 #[derive(Debug)]
 pub struct RequestDecoder {
+    framing: Framing,
+    limits: RequestLimits,
     splitter: Splitter,
 }
 
 impl RequestDecoder {
-    /// A decoder for one connection. Units of `max_bytes`: bytes of one request, headers included.
-    pub fn new(framing: Framing, max_bytes: usize) -> Self {
-        Self { splitter: Splitter::new(framing, max_bytes) }
+    /// A decoder for one connection.
+    pub fn new(framing: Framing, limits: RequestLimits) -> Self {
+        Self { framing, limits, splitter: Splitter::new(framing, limits.max_bytes) }
     }
 
     /// The next request (or why there is none) and how many bytes it took; `None` when more bytes are needed.
     ///
     /// `bytes` begins at a request. The caller drops what was taken; after `None` it passes the same bytes again with more
     /// behind them. After an error that [ends the connection](CodecError::ends_connection) there is no next request.
-    pub fn decode(&mut self, bytes: &[u8]) -> Option<(Result<Request, CodecError>, usize)> {
-        match self.splitter.split(bytes, objects_of_request) {
+    /// `is_known` when the connection has shown who it is.
+    pub fn decode(&mut self, bytes: &[u8], is_known: bool) -> Option<(Result<Request, CodecError>, usize)> {
+        let split = self.splitter.split(bytes, objects_of_request);
+        let length = match &split {
+            Ok(None) => self.splitter.claimed(),
+            Ok(Some((_, length))) => *length,
+            Err(CodecError::TooLarge { max_bytes }) => *max_bytes,
+            Err(_) => 0,
+        };
+        if !is_known && self.is_too_large_for_stranger(bytes, length) {
+            let max_bytes = self.limits.stranger_max_bytes;
+            return Some((Err(CodecError::TooLarge { max_bytes }), bytes.len()));
+        }
+        match split {
             Ok(None) => None,
             Ok(Some((frame, length))) => Some((Request::from_frame(&frame), length)),
             Err(err) => Some((Err(err), bytes.len())),
         }
+    }
+
+    fn is_too_large_for_stranger(&self, bytes: &[u8], length: usize) -> bool {
+        if length <= self.limits.stranger_max_bytes {
+            return false;
+        }
+        let action = first_object(self.framing, bytes).and_then(|object| Action::of(&object).ok());
+        !action.is_some_and(Action::takes_token)
     }
 }
 

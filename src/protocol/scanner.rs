@@ -54,6 +54,11 @@ impl Scanner {
         Ok((self.position <= bytes.len()).then_some(self.position))
     }
 
+    /// How far the headers read so far reach, arrived or not.
+    pub(super) fn claimed(&self) -> usize {
+        self.position
+    }
+
     fn enter(&mut self, header: &Header) -> Result<(), CodecError> {
         if header.is_container && self.depth == MAX_DEPTH {
             return Err(CodecError::TooDeep);

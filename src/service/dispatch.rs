@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::error::ServiceError;
 use super::marks::Marks;
 use super::ticket::{LogInTicket, Settled, Ticket};
 use super::{Receiver, Registry};
@@ -63,11 +62,12 @@ impl Dispatcher {
     }
 
     fn log_in(&self, logged_in: LoggedIn, ticket: Ticket) {
-        let Ticket::LogIn(LogInTicket { reply, token_hash, receiver, settled }) = ticket else {
+        let Ticket::LogIn(LogInTicket { reply, token_hash, settled }) = ticket else {
             return accept(ticket);
         };
         let LoggedIn { user_id, mark, groups } = logged_in;
         // What this user has acknowledged by now, here before a logout or on another connection, is not missed any more.
+        let receiver = Arc::clone(&reply.receiver);
         receiver.probe();
         for other in self.registry.list_receivers(user_id) {
             other.probe();
@@ -135,17 +135,16 @@ fn accept(ticket: Ticket) {
 
 fn log_out(ticket: Ticket) {
     if let Ticket::Request(reply, _) = &ticket {
-        reply.outbox.detach();
+        reply.receiver.outbox.detach();
     }
     accept(ticket);
 }
 
 fn refuse(ticket: Ticket, refusal: Refusal) {
-    let err = ServiceError::Refused(refusal);
     match ticket {
-        Ticket::Message(reply) => reply.refuse(&err),
+        Ticket::Message(reply) => reply.refuse(refusal),
         Ticket::Request(reply, settled) | Ticket::LogIn(LogInTicket { reply, settled, .. }) => {
-            reply.refuse(&err);
+            reply.refuse(refusal);
             drop(settled.send(Settled::Refused));
         }
         Ticket::Save(saved) => drop(saved),

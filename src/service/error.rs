@@ -25,6 +25,12 @@ pub enum ServiceError {
     /// A started request did not arrive whole in time.
     #[error("the request took too long to arrive")]
     TooSlow,
+    /// Nobody has logged in, and no token was accepted, in time.
+    #[error("nobody has logged in on this connection in time")]
+    Stranger,
+    /// More connections than one address may have, or than the server can, with nobody logged in.
+    #[error("too many connections; try again in a minute")]
+    TooManyConnections,
     /// Unknown user or wrong password: one answer, so that nobody learns which names exist.
     #[error("wrong username or password")]
     WrongPassword,
@@ -90,7 +96,7 @@ impl From<StoreError> for ServiceError {
 
 impl ServiceError {
     /// The sentence that the client is told. What is the server's own fault is logged here, once, and not told.
-    pub(super) fn answer(&self) -> String {
+    pub fn answer(&self) -> String {
         if let Self::Store(_) | Self::Hashing(_) = self {
             tracing::error!(error = self as &dyn std::error::Error, "a request failed");
         }

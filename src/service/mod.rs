@@ -20,6 +20,7 @@ mod upkeep;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -49,9 +50,15 @@ type Registry = registry::Registry<Receiver>;
 struct Receiver {
     outbox: Arc<Outbox>,
     probe: Probe,
+    /// Whether a login or a token on this connection was accepted.
+    is_known: AtomicBool,
 }
 
 impl Receiver {
+    fn new(outbox: Arc<Outbox>, probe: Probe) -> Self {
+        Self { outbox, probe, is_known: AtomicBool::new(false) }
+    }
+
     fn probe(&self) {
         (self.probe)();
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -41,7 +42,7 @@ impl Session {
     /// A session of a connection from `address` on which nobody is logged in. `probe` notes what the connection's peer has received by now.
     pub fn new(service: Arc<Service>, outbox: Arc<Outbox>, address: IpAddr, probe: Probe) -> Self {
         let done = Response::Done.encode(outbox.framing()).into();
-        let receiver = Arc::new(Receiver { outbox: Arc::clone(&outbox), probe });
+        let receiver = Arc::new(Receiver::new(Arc::clone(&outbox), probe));
         Self { service, outbox, receiver, address, done, login: None }
     }
 
@@ -69,6 +70,11 @@ impl Session {
         if let Err(err) = handled {
             ticket::refuse(&self.outbox, sequence, &err);
         }
+    }
+
+    /// Whether the client has shown who it is: by a login, or by a token that was accepted.
+    pub fn is_known(&self) -> bool {
+        self.receiver.is_known.load(Ordering::Relaxed)
     }
 
     /// Answers something that is no request.
@@ -117,8 +123,8 @@ impl Session {
         let success = log_in.response().encode(self.outbox.framing()).into();
         let token_hash = log_in.token.hash();
         let (settled, is_settled) = oneshot::channel();
-        let reply = self.reply(sequence, success);
-        let ticket = Ticket::LogIn(LogInTicket { reply, token_hash, receiver: Arc::clone(&self.receiver), settled });
+        let reply = Reply { success, ..self.reply(sequence, true) };
+        let ticket = Ticket::LogIn(LogInTicket { reply, token_hash, settled });
         self.queue(log_in.draft, ticket).await?;
         if let Ok(Settled::LoggedIn(presence)) = is_settled.await {
             self.login = Some(LogIn { username: log_in.username, token_hash, _presence: presence });
@@ -130,7 +136,7 @@ impl Session {
         let own = self.login.as_ref().filter(|login| login.username.eq_ignore_ascii_case(username));
         let token_hash = own.ok_or(ServiceError::NotLoggedIn)?.token_hash;
         let (settled, is_settled) = oneshot::channel();
-        let ticket = Ticket::Request(self.reply(sequence, self.done.clone()), settled);
+        let ticket = Ticket::Request(self.reply(sequence, false), settled);
         self.queue(Draft::LogOut { token_hash }, ticket).await?;
         if let Ok(Settled::Done) = is_settled.await {
             // While the presence lasts: a login elsewhere must not be told again what was received here.
@@ -142,8 +148,9 @@ impl Session {
 
     /// Queues a draft and waits until it is answered.
     async fn submit(&self, sequence: u64, draft: Draft) -> Result<(), ServiceError> {
+        let shows_user = !matches!(draft, Draft::Register { .. });
         let (settled, is_settled) = oneshot::channel();
-        self.queue(draft, Ticket::Request(self.reply(sequence, self.done.clone()), settled)).await?;
+        self.queue(draft, Ticket::Request(self.reply(sequence, shows_user), settled)).await?;
         // Without a word only when the server ends, and this connection with it.
         is_settled.await.ok();
         Ok(())
@@ -151,15 +158,15 @@ impl Session {
 
     /// Queues a message, to be answered while the connection goes on.
     async fn submit_message(&self, sequence: u64, draft: Result<Draft, ServiceError>) -> Result<(), ServiceError> {
-        self.queue(draft?, Ticket::Message(self.reply(sequence, self.done.clone()))).await
+        self.queue(draft?, Ticket::Message(self.reply(sequence, true))).await
     }
 
     async fn queue(&self, draft: Draft, ticket: Ticket) -> Result<(), ServiceError> {
         self.service.store.submit(draft, ticket).await.map_err(|_| Refusal::Busy.into())
     }
 
-    fn reply(&self, sequence: u64, success: Bytes) -> Reply {
-        Reply { outbox: Arc::clone(&self.outbox), sequence, success }
+    fn reply(&self, sequence: u64, shows_user: bool) -> Reply {
+        Reply { receiver: Arc::clone(&self.receiver), sequence, shows_user, success: self.done.clone() }
     }
 
     fn author(&self, username: String, token: &Secret) -> Result<Author, ServiceError> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -12,6 +13,7 @@ use crate::domain::TokenHash;
 use crate::outbox::Outbox;
 use crate::protocol::Response;
 use crate::registry::Presence;
+use crate::store::Refusal;
 
 /// Where an outcome goes.
 #[derive(Debug)]
@@ -30,7 +32,6 @@ pub(super) enum Ticket {
 pub(super) struct LogInTicket {
     pub(super) reply: Reply,
     pub(super) token_hash: TokenHash,
-    pub(super) receiver: Arc<Receiver>,
     pub(super) settled: oneshot::Sender<Settled>,
 }
 
@@ -50,8 +51,10 @@ pub(super) enum Settled {
 
 /// The place of a response in its connection's outbox.
 pub(super) struct Reply {
-    pub(super) outbox: Arc<Outbox>,
+    pub(super) receiver: Arc<Receiver>,
     pub(super) sequence: u64,
+    /// Whether the request shows who is asking: by a password that was right, or by a token if it is accepted.
+    pub(super) shows_user: bool,
     /// Encoded beforehand, off the dispatcher.
     pub(super) success: Bytes,
 }
@@ -65,11 +68,22 @@ impl fmt::Debug for Reply {
 
 impl Reply {
     pub(super) fn accept(self) {
-        self.outbox.respond(self.sequence, self.success);
+        self.note_user();
+        self.receiver.outbox.respond(self.sequence, self.success);
     }
 
-    pub(super) fn refuse(self, err: &ServiceError) {
-        refuse(&self.outbox, self.sequence, err);
+    pub(super) fn refuse(self, refusal: Refusal) {
+        // What is refused for another reason had a token that was accepted.
+        if !matches!(refusal, Refusal::NotAuthenticated | Refusal::Busy | Refusal::Failed) {
+            self.note_user();
+        }
+        refuse(&self.receiver.outbox, self.sequence, &refusal.into());
+    }
+
+    fn note_user(&self) {
+        if self.shows_user {
+            self.receiver.is_known.store(true, Ordering::Relaxed);
+        }
     }
 }
 

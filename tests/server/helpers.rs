@@ -225,6 +225,11 @@ impl TestClient {
         within("an update", self.client.next_update()).await.unwrap()
     }
 
+    /// The next update, or `None` once the connection has ended, well or not.
+    pub(crate) async fn try_next_update(&mut self) -> Option<Update> {
+        within("an update or the end", self.client.next_update()).await.ok()
+    }
+
     /// The text of the next update.
     pub(crate) async fn next_content(&mut self) -> String {
         content(self.next_update().await)

@@ -13,7 +13,8 @@ const ACTION_NOT_STRING: &str = "a request begins with its action, a string";
 const NOT_AN_ARRAY: &str = "on this connection every request is an array, as the first one was";
 const NOT_UTF8: &str = "strings are UTF-8";
 const NOT_MESSAGE_PACK: &str = "this is not MessagePack";
-const TOO_LARGE: &str = "a request has at most 65536 bytes";
+/// What a stranger is told; who is known may send more.
+const TOO_LARGE: &str = "a request has at most 4096 bytes";
 const TOO_DEEP: &str = "objects are nested too deeply";
 
 /// A server on which somebody is online who must not notice anything.

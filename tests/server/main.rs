@@ -10,6 +10,7 @@ mod group;
 mod helpers;
 mod hostile;
 mod lagging;
+mod limits;
 mod missed;
 mod pipelining;
 mod process;

@@ -7,9 +7,11 @@ mod properties;
 
 use std::collections::VecDeque;
 
-use super::{Action, CodecError, Framing, FromServer, ReplyDecoder, Request, RequestDecoder, Response};
+use super::{Action, CodecError, Framing, FromServer, ReplyDecoder, Request, RequestDecoder, RequestLimits, Response};
 
 const MAX_BYTES: usize = 65_536;
+
+const LIMITS: RequestLimits = RequestLimits { max_bytes: MAX_BYTES, stranger_max_bytes: 4096 };
 
 const FRAMINGS: [Framing; 2] = [Framing::Bare, Framing::Array];
 
@@ -18,11 +20,11 @@ fn decode_requests<'a>(
     framing: Framing,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Vec<Result<Request, CodecError>> {
-    let mut decoder = RequestDecoder::new(framing, MAX_BYTES);
+    let mut decoder = RequestDecoder::new(framing, LIMITS);
     let (mut input, mut start, mut decoded) = (Vec::new(), 0, Vec::new());
     for piece in pieces {
         input.extend_from_slice(piece);
-        while let Some((request, length)) = decoder.decode(&input[start..]) {
+        while let Some((request, length)) = decoder.decode(&input[start..], true) {
             start += length;
             let is_over = request.as_ref().is_err_and(|err| err.ends_connection(framing));
             decoded.push(request);

@@ -113,7 +113,7 @@ proptest! {
     fn a_request_of_any_strings_is_read_as_it_was_written(request in any_request(), framing in any_framing()) {
         let bytes = request.encode(framing);
 
-        let decoded = RequestDecoder::new(framing, MAX_BYTES).decode(&bytes);
+        let decoded = RequestDecoder::new(framing, LIMITS).decode(&bytes, true);
 
         prop_assert_eq!(decoded, Some((Ok(request), bytes.len())));
     }
@@ -157,7 +157,7 @@ proptest! {
 
     #[test]
     fn a_decoder_takes_no_more_than_it_is_given((framing, bytes) in any_bytes()) {
-        if let Some((_, length)) = RequestDecoder::new(framing, MAX_BYTES).decode(&bytes) {
+        if let Some((_, length)) = RequestDecoder::new(framing, LIMITS).decode(&bytes, true) {
             prop_assert!((1..=bytes.len()).contains(&length));
         }
     }
