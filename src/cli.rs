@@ -1,11 +1,12 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, TlsConfig};
 use crate::telemetry::LogFormat;
 
 /// A persistent chat server: one binary, one SQLite file, MessagePack over TCP.
@@ -33,6 +34,20 @@ pub struct Serve {
     /// Address to listen on; may be given more than once. Port 0 takes any free port
     #[arg(long, value_name = "ADDR", env = "CHINWAG_LISTEN", value_delimiter = ',', default_value = "127.0.0.1:4242")]
     pub listen: Vec<SocketAddr>,
+    /// Listen without encryption on addresses that other machines can reach
+    ///
+    /// Passwords, tokens and all that is said cross the network readably then. Needed for any --listen but loopback.
+    #[arg(long)]
+    pub allow_plaintext: bool,
+    /// PEM file with the certificate for TLS, and behind it those that vouch for it; read again on SIGHUP
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Address to listen on for TLS; may be given more than once
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', requires = "tls_cert", default_value = "0.0.0.0:4243")]
+    pub tls_listen: Vec<SocketAddr>,
     /// The database, created if it is not there
     #[arg(long, value_name = "sqlite://PATH", env = "DATABASE_URL", default_value = "sqlite://chinwag.db")]
     pub database_url: String,
@@ -101,8 +116,17 @@ impl Serve {
         if limits.outbox_bytes / 4 < limits.content_bytes {
             return Err("--max-outbox must be at least four times --max-content");
         }
-        let (listen, database_url) = (self.listen.clone(), self.database_url.clone());
-        Ok(Config { listen, database_url, limits, ..Config::default() })
+        if !self.allow_plaintext && !self.listen.iter().all(|address| address.ip().is_loopback()) {
+            return Err("--listen without encryption would let the network read every password and every word: \
+                        use --tls-cert, --tls-key and --tls-listen, or say --allow-plaintext");
+        }
+        let (listen, tls, database_url) = (self.listen.clone(), self.tls(), self.database_url.clone());
+        Ok(Config { listen, tls, database_url, limits, ..Config::default() })
+    }
+
+    fn tls(&self) -> Option<TlsConfig> {
+        let (certificate, key) = (self.tls_cert.clone()?, self.tls_key.clone()?);
+        Some(TlsConfig { listen: self.tls_listen.clone(), certificate, key })
     }
 }
 
@@ -130,6 +154,7 @@ impl LimitFlags {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::DEFAULT_TLS_PORT;
     use clap::CommandFactory;
 
     #[test]
@@ -147,6 +172,21 @@ mod tests {
             assert_eq!(serve.database_url, Config::default().database_url);
         }
         assert_eq!(format!("{:?}", serve.config().unwrap().limits), format!("{:?}", Limits::default()));
+    }
+
+    #[test]
+    fn the_network_reads_along_only_where_that_was_asked_for() {
+        let config = |arguments: &[&str]| {
+            let Cli { command: Command::Serve(serve) } = Cli::parse_from(["chinwag", "serve"].iter().chain(arguments));
+            serve.config()
+        };
+
+        assert!(config(&["--listen", "0.0.0.0:4242"]).is_err());
+        assert!(config(&["--listen", "127.0.0.1:1,[::1]:1,127.9.9.9:1"]).is_ok());
+        assert!(config(&["--listen", "0.0.0.0:4242", "--allow-plaintext"]).is_ok());
+        let tls = config(&["--tls-cert", "cert.pem", "--tls-key", "key.pem"]).unwrap().tls.unwrap();
+        assert_eq!(tls.listen[0].port(), DEFAULT_TLS_PORT);
+        assert!(Cli::try_parse_from(["chinwag", "serve", "--tls-cert", "cert.pem"]).is_err());
     }
 
     #[test]

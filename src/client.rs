@@ -21,11 +21,15 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::io;
+use std::sync::Arc;
+use std::{fmt, io};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::domain::Secret;
 use crate::protocol::{Action, CodecError, Framing, FromServer, ReplyDecoder, Request, Response, Update};
@@ -42,6 +46,9 @@ pub enum ClientError {
     /// No connection could be made.
     #[error("cannot connect")]
     Connect(#[source] io::Error),
+    /// No server can have this name.
+    #[error("{0:?} is not the name of a server")]
+    Name(String),
     /// The connection broke.
     #[error("the connection broke")]
     Io(#[from] io::Error),
@@ -65,10 +72,14 @@ pub enum ClientError {
     TooManyUpdates,
 }
 
+/// What a client talks over: TCP, or TLS over it.
+trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
+
 /// A connection to a server.
-#[derive(Debug)]
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     framing: Framing,
     decoder: ReplyDecoder,
     input: BytesMut,
@@ -87,8 +98,15 @@ pub struct Login {
     pub token: Secret,
 }
 
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let username = self.login.as_ref().map(|login| &login.username);
+        f.debug_struct("Client").field("framing", &self.framing).field("username", &username).finish_non_exhaustive()
+    }
+}
+
 impl Client {
-    /// Connects.
+    /// Connects without encryption: for a server on the same machine, or behind a tunnel.
     ///
     /// # Errors
     /// [`ClientError::Connect`].
@@ -98,10 +116,28 @@ impl Client {
         Ok(Self::over(stream, framing))
     }
 
+    /// Connects over TLS. The server must show a certificate for `name` that one of the `trusted` vouches for.
+    ///
+    /// # Errors
+    /// [`ClientError::Connect`], [`ClientError::Name`].
+    pub async fn connect_tls(
+        address: impl ToSocketAddrs,
+        name: &str,
+        trusted: RootCertStore,
+        framing: Framing,
+    ) -> Result<Self, ClientError> {
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| ClientError::Name(name.to_owned()))?;
+        let config = ClientConfig::builder().with_root_certificates(trusted).with_no_client_auth();
+        let stream = TcpStream::connect(address).await.map_err(ClientError::Connect)?;
+        stream.set_nodelay(true)?;
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(ClientError::Connect)?;
+        Ok(Self::over(stream, framing))
+    }
+
     /// A client over a connection that was made otherwise: from a certain address, say. Nothing may have been sent on it.
-    pub fn over(stream: TcpStream, framing: Framing) -> Self {
+    pub fn over(stream: impl AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static, framing: Framing) -> Self {
         Self {
-            stream,
+            stream: Box::new(stream),
             framing,
             decoder: ReplyDecoder::new(framing, MAX_BYTES),
             input: BytesMut::new(),
@@ -211,6 +247,7 @@ impl Client {
     pub async fn send(&mut self, request: &Request) -> Result<(), ClientError> {
         self.awaited.push_back(request.action());
         self.stream.write_all(&request.encode(self.framing)).await?;
+        self.stream.flush().await?;
         Ok(())
     }
 
@@ -266,13 +303,21 @@ impl Client {
         self.login = Some(login);
     }
 
+    /// Tells the server that nothing more comes; what it still sends can be received further on.
+    ///
+    /// # Errors
+    /// [`ClientError::Io`].
+    pub async fn shut_down(&mut self) -> Result<(), ClientError> {
+        Ok(self.stream.shutdown().await?)
+    }
+
     /// Ends the connection well: tells the server that nothing more comes, and takes in what it still sends. The updates
     /// among it are returned; they count as received.
     ///
     /// # Errors
     /// [`ClientError::Io`] when the connection broke instead.
     pub async fn close(mut self) -> Result<Vec<Update>, ClientError> {
-        self.stream.shutdown().await?;
+        self.shut_down().await?;
         let mut updates: Vec<Update> = self.updates.drain(..).collect();
         loop {
             match self.read().await {

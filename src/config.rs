@@ -1,6 +1,7 @@
 //! Everything that can be set, with its default, its unit and why it is that much.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,11 +9,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The port of the plain listener.
 pub const DEFAULT_PORT: u16 = 4242;
 
+/// The port of the TLS listener.
+pub const DEFAULT_TLS_PORT: u16 = 4243;
+
 /// What a server is started with.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where to listen; port 0 takes any free port.
     pub listen: Vec<SocketAddr>,
+    /// Where to listen for TLS, and what to show there.
+    pub tls: Option<TlsConfig>,
     /// The database: `sqlite://PATH`.
     pub database_url: String,
     /// What one client may take of the server.
@@ -27,12 +33,24 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
+            tls: None,
             database_url: "sqlite://chinwag.db".to_owned(),
             limits: Limits::default(),
             password_cost: PasswordCost::default(),
             clock: Clock::System,
         }
     }
+}
+
+/// TLS listeners.
+#[derive(Debug, Clone)]
+pub struct TlsConfig {
+    /// Where to listen; port 0 takes any free port.
+    pub listen: Vec<SocketAddr>,
+    /// A PEM file: the certificate, and behind it those that vouch for it.
+    pub certificate: PathBuf,
+    /// A PEM file: the certificate's private key.
+    pub key: PathBuf,
 }
 
 /// What one client may take of the server.

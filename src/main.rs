@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use chinwag::cli::{Cli, Command, Serve};
+use chinwag::net::Tls;
 use chinwag::server::Server;
 use chinwag::{shutdown, telemetry};
 use clap::Parser;
@@ -21,7 +22,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
-            eprintln!("chinwag: {}", chain(&err));
+            // Nobody may be listening, which changes nothing.
+            writeln!(std::io::stderr(), "chinwag: {}", chain(&err)).ok();
             ExitCode::FAILURE
         }
     }
@@ -47,6 +49,7 @@ async fn run(serve: &Serve) -> anyhow::Result<()> {
     let config = serve.config().map_err(anyhow::Error::msg)?;
     let server = Server::start(&config).await?;
     announce(&server);
+    reload_on_hangup(server.certificate()).context("cannot listen for signals")?;
     server.run(shutdown).await?;
     tracing::info!("stopped");
     Ok(())
@@ -54,15 +57,34 @@ async fn run(serve: &Serve) -> anyhow::Result<()> {
 
 /// The one line on stdout: scripts read the real port from it.
 fn announce(server: &Server) {
-    let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     let line = format!(
         "chinwag {} listening on {}, database {}\n",
         env!("CARGO_PKG_VERSION"),
-        addresses.join(" and "),
+        server.listening(),
         server.database().display()
     );
     // Nobody may be reading it any more, which is no reason to stop.
     std::io::stdout().write_all(line.as_bytes()).ok();
+}
+
+/// SIGHUP reads certificate and key again; who is connected stays so. It ends nothing, be it that a terminal was closed.
+fn reload_on_hangup(certificate: Option<Tls>) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match certificate.as_ref().map(Tls::reload) {
+                None => tracing::info!("SIGHUP: there is no certificate to read again"),
+                Some(Ok(())) => tracing::info!("SIGHUP: read the certificate again"),
+                Some(Err(err)) => {
+                    tracing::error!(
+                        error = &err as &dyn std::error::Error,
+                        "SIGHUP: going on with the old certificate"
+                    );
+                }
+            }
+        }
+    });
+    Ok(())
 }
 
 /// The first SIGINT or SIGTERM ends the server in order, the second at once.

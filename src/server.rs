@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
-use crate::config::Config;
-use crate::net::{self, Admission, Listener};
+use crate::config::{Config, TlsConfig};
+use crate::net::{self, Admission, Listener, Tls, TlsError, TlsFiles};
 use crate::service::{Service, StartError, Started};
 use crate::shutdown::{self, Shutdown, Trigger};
 use crate::store::StoreError;
@@ -20,6 +20,7 @@ pub struct Server {
     started: Started,
     saving_ends: Trigger,
     admission: Arc<Admission>,
+    certificate: Option<Tls>,
 }
 
 /// The server cannot start. Each text says what to do, or has a source that does.
@@ -28,6 +29,9 @@ pub enum StartupError {
     /// The service cannot start.
     #[error(transparent)]
     Service(#[from] StartError),
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address cannot be bound.
     #[error("cannot listen on {address}: is another server running there?")]
     Bind {
@@ -60,21 +64,42 @@ impl Server {
     /// # Errors
     /// [`StartupError`].
     pub async fn start(config: &Config) -> Result<Self, StartupError> {
-        // First, so that an address in use leaves no new database behind.
-        let mut listeners = Vec::with_capacity(config.listen.len());
+        // First, so that an address in use, or a bad certificate, leaves no new database behind.
+        let mut listeners = Vec::new();
         for &address in &config.listen {
-            let bound = Listener::bind(address).await;
-            listeners.push(bound.map_err(|source| StartupError::Bind { address, source })?);
+            listeners.push(bind(address, None).await?);
+        }
+        let mut certificate = None;
+        if let Some(TlsConfig { listen, certificate: chain, key }) = config.tls.clone() {
+            let tls = Tls::load(TlsFiles { certificate: chain, key })?;
+            for address in listen {
+                listeners.push(bind(address, Some(tls.clone())).await?);
+            }
+            certificate = Some(tls);
         }
         let (saving_ends, saving_ends_signal) = shutdown::channel();
         let started = Service::start(config, saving_ends_signal).await?;
         let admission = Arc::new(Admission::new(&config.limits, net::raise_limit()));
-        Ok(Self { listeners, started, saving_ends, admission })
+        Ok(Self { listeners, started, saving_ends, admission, certificate })
     }
 
-    /// Where it listens, with real ports.
+    /// Where it listens, with real ports: first what is plain, then what is encrypted.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().map(Listener::address).collect()
+    }
+
+    /// What it shows over TLS, to have it read again.
+    pub fn certificate(&self) -> Option<Tls> {
+        self.certificate.clone()
+    }
+
+    /// Where it listens, in words.
+    pub fn listening(&self) -> String {
+        let word = |listener: &Listener| {
+            let encrypted = if listener.is_encrypted() { " (TLS)" } else { "" };
+            format!("{}{encrypted}", listener.address())
+        };
+        self.listeners.iter().map(word).collect::<Vec<_>>().join(" and ")
     }
 
     /// The database's canonical path.
@@ -119,6 +144,10 @@ impl Server {
         }
         finish(writer, dispatcher).await
     }
+}
+
+async fn bind(address: SocketAddr, tls: Option<Tls>) -> Result<Listener, StartupError> {
+    Listener::bind(address, tls).await.map_err(|source| StartupError::Bind { address, source })
 }
 
 async fn finish(writer: JoinHandle<Result<(), StoreError>>, dispatcher: JoinHandle<()>) -> Result<(), ServeError> {

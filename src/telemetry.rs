@@ -17,8 +17,12 @@ pub enum LogFormat {
 /// Starts logging. A `RUST_LOG` that cannot be read is said and left out.
 pub fn start(format: LogFormat) {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        // Where a log line cannot be written there is nowhere to say so; trying to would end the process.
+        .log_internal_errors(false)
+        .with_ansi(io::stderr().is_terminal());
     match format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),

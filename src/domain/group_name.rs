@@ -4,6 +4,7 @@ use std::fmt;
 
 use precis_profiles::Nickname;
 use precis_profiles::precis_core::profile::{Profile, Rules, stabilize};
+use unicode_normalization::UnicodeNormalization;
 
 /// A group's name: 1-64 characters by the Nickname profile. Compared by its key, shown as it was created.
 ///
@@ -31,7 +32,7 @@ impl GroupName {
     /// # Errors
     /// [`InvalidGroupName`] when the profile forbids it, or nothing or over 64 characters are left.
     pub fn parse(text: &str) -> Result<Self, InvalidGroupName> {
-        if text.len() > MAX_INPUT_BYTES {
+        if text.len() > MAX_INPUT_BYTES || is_hopeless(text) {
             return Err(InvalidGroupName);
         }
         let (name, key) = if is_plain(text) {
@@ -62,6 +63,12 @@ impl GroupName {
 /// Whether the profile's tables have nothing to say of `text`; most names are such, and sending to a group parses one.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether more characters than fit are left even without spaces. Stops at the first that is one too many: the profile would
+/// work on all of a text that grows under it, and anybody may send one.
+fn is_hopeless(text: &str) -> bool {
+    text.nfkc().filter(|character| !character.is_whitespace()).nth(MAX_CHARS).is_some()
 }
 
 fn fold(profile: Nickname, name: &str) -> Option<String> {
@@ -108,6 +115,8 @@ mod tests {
             assert_eq!(GroupName::parse(name), Err(InvalidGroupName), "{name:?}");
         }
         assert!(GroupName::parse(&"ü".repeat(64)).is_ok());
+        assert!(GroupName::parse(&"u\u{308}".repeat(64)).is_ok());
+        assert_eq!(GroupName::parse(&"\u{fdfa}".repeat(4)), Err(InvalidGroupName));
     }
 
     proptest! {

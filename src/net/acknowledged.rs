@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use tokio::net::TcpStream;
-
-use super::unacknowledged::unacknowledged_bytes;
+use super::socket::Socket;
 use crate::outbox::Received;
 use crate::service::Service;
 
@@ -15,14 +13,13 @@ const MAX_PENDING: usize = 64;
 /// Follows one connection. Shared by its writer and by whoever asks for it when its user logs in elsewhere.
 #[derive(Debug)]
 pub(super) struct Acknowledged {
-    stream: Arc<TcpStream>,
+    socket: Socket,
     service: Arc<Service>,
     written: Mutex<Written>,
 }
 
 #[derive(Debug, Default)]
 struct Written {
-    bytes: u64,
     /// An end of stream counts as a byte until it is acknowledged.
     is_ended: bool,
     /// Positions in the stream, and what the peer has received when it has acknowledged up to there.
@@ -30,14 +27,14 @@ struct Written {
 }
 
 impl Acknowledged {
-    pub(super) fn new(stream: Arc<TcpStream>, service: Arc<Service>) -> Self {
-        Self { stream, service, written: Mutex::default() }
+    pub(super) fn new(socket: Socket, service: Arc<Service>) -> Self {
+        Self { socket, service, written: Mutex::default() }
     }
 
-    /// Notes that all of a chunk was written, and the newest message in it.
-    pub(super) fn wrote(&self, bytes: usize, received: Option<Received>) {
+    /// Notes that all of a chunk was handed to the system, and the newest message in it.
+    pub(super) fn wrote(&self, received: Option<Received>) {
         let mut written = self.lock();
-        written.wrote(bytes as u64, received);
+        written.wrote(self.socket.written_bytes(), received);
     }
 
     /// Notes that the stream was ended behind what was written.
@@ -49,13 +46,18 @@ impl Acknowledged {
     pub(super) fn check(&self) -> bool {
         let mut written = self.lock();
         if !written.pending.is_empty()
-            && let Some(unacknowledged) = unacknowledged_bytes(&self.stream)
+            && let Some(unacknowledged) = self.socket.unacknowledged_bytes()
         {
-            for received in written.acknowledge(unacknowledged) {
+            for received in written.acknowledge(self.socket.written_bytes(), unacknowledged) {
                 self.service.received(received);
             }
         }
         !written.pending.is_empty()
+    }
+
+    /// Units: bytes that the peer has not acknowledged, as far as the system tells.
+    pub(super) fn open_bytes(&self) -> u64 {
+        self.socket.unacknowledged_bytes().unwrap_or(0)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Written> {
@@ -64,23 +66,23 @@ impl Acknowledged {
 }
 
 impl Written {
-    fn wrote(&mut self, bytes: u64, received: Option<Received>) {
-        self.bytes += bytes;
+    /// `position` is that of the stream behind the chunk.
+    fn wrote(&mut self, position: u64, received: Option<Received>) {
         let Some(received) = received else { return };
         let of_same_user = |(_, last): &&mut (u64, Received)| last.user_id == received.user_id;
         if self.pending.len() >= MAX_PENDING
             && let Some(last) = self.pending.back_mut().filter(|last| of_same_user(last))
         {
-            *last = (self.bytes, received);
+            *last = (position, received);
         } else {
-            self.pending.push_back((self.bytes, received));
+            self.pending.push_back((position, received));
         }
     }
 
-    /// What is acknowledged when `unacknowledged` bytes of the stream are not, in order.
-    fn acknowledge(&mut self, unacknowledged: u64) -> Vec<Received> {
+    /// What is acknowledged when `unacknowledged` of `written` bytes are not, in order.
+    fn acknowledge(&mut self, written: u64, unacknowledged: u64) -> Vec<Received> {
         let open = unacknowledged.saturating_sub(u64::from(self.is_ended));
-        let position = self.bytes.saturating_sub(open);
+        let position = written.saturating_sub(open);
         let acknowledged = self.pending.partition_point(|(end, _)| *end <= position);
         self.pending.drain(..acknowledged).map(|(_, received)| received).collect()
     }
@@ -99,13 +101,13 @@ mod tests {
     fn a_message_is_acknowledged_with_its_last_byte() {
         let mut written = Written::default();
         written.wrote(100, Some(received(1)));
-        written.wrote(10, None);
-        written.wrote(100, Some(received(2)));
+        written.wrote(110, None);
+        written.wrote(210, Some(received(2)));
 
-        assert_eq!(written.acknowledge(111), []);
-        assert_eq!(written.acknowledge(110), [received(1)]);
-        assert_eq!(written.acknowledge(1), []);
-        assert_eq!(written.acknowledge(0), [received(2)]);
+        assert_eq!(written.acknowledge(210, 111), []);
+        assert_eq!(written.acknowledge(210, 110), [received(1)]);
+        assert_eq!(written.acknowledge(210, 1), []);
+        assert_eq!(written.acknowledge(210, 0), [received(2)]);
     }
 
     #[test]
@@ -114,19 +116,19 @@ mod tests {
         written.wrote(100, Some(received(1)));
         written.is_ended = true;
 
-        assert_eq!(written.acknowledge(2), []);
-        assert_eq!(written.acknowledge(1), [received(1)]);
+        assert_eq!(written.acknowledge(100, 2), []);
+        assert_eq!(written.acknowledge(100, 1), [received(1)]);
     }
 
     #[test]
     fn many_chunks_are_taken_together_and_never_acknowledged_early() {
         let mut written = Written::default();
-        for message in 1..=200 {
-            written.wrote(10, Some(received(message)));
+        for message in 1..=200_i64 {
+            written.wrote(10 * message.unsigned_abs(), Some(received(message)));
         }
 
         assert_eq!(written.pending.len(), MAX_PENDING);
-        assert_eq!(written.acknowledge(10).last(), Some(&received(63)));
-        assert_eq!(written.acknowledge(0), [received(200)]);
+        assert_eq!(written.acknowledge(2000, 10).last(), Some(&received(63)));
+        assert_eq!(written.acknowledge(2000, 0), [received(200)]);
     }
 }

@@ -1,25 +1,31 @@
 //! One connection: a loop that reads requests and a loop that writes what the outbox holds, in one task.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::acknowledged::Acknowledged;
 use super::admission::Admitted;
 use super::deadline::Deadlines;
+use super::socket::Socket;
+use super::tls::Tls;
 use crate::config::Limits;
 use crate::outbox::{Chunk, Next, Outbox, OutboxLimits};
 use crate::protocol::{CodecError, Framing, Request, RequestDecoder, RequestLimits, Response};
 use crate::service::{Service, ServiceError, Session};
 use crate::shutdown::Shutdown;
 
-/// Units: bytes that are read at once. The buffer is given back while nothing is under way.
+/// Units: bytes that are read at once.
 const READ_BYTES: usize = 8 * 1024;
 
 /// When acknowledgements are looked for, after a write that has none yet. The first comes after a delayed one, 40 ms.
@@ -31,8 +37,11 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 const DRAIN_BYTES: usize = 64 * 1024;
 const DRAIN_FOR: Duration = Duration::from_secs(1);
 
-/// How long a connection that was ended well waits for its last acknowledgements.
-const ACKNOWLEDGE_FOR: Duration = Duration::from_secs(1);
+/// How long a connection that was ended well waits for a further acknowledgement. A reader may be slow and still take all.
+const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(2);
+
+/// The longest pause between looking for acknowledgements of a connection that was ended.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why nothing more is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,69 +57,104 @@ enum End {
 /// How long a connection that may not stay has to show which framing it would be told so in.
 const TELL_FOR: Duration = Duration::from_secs(1);
 
-/// A silent peer is asked whether it is there after a minute, and given up half a minute later.
-const PROBE_AFTER: Duration = Duration::from_secs(60);
-const PROBE_EVERY: Duration = Duration::from_secs(10);
-const PROBES: u32 = 3;
+/// What a connection is served with.
+#[derive(Debug, Clone)]
+pub(super) struct Context {
+    pub(super) service: Arc<Service>,
+    pub(super) shutdown: Shutdown,
+    /// For a listener whose connections begin with a TLS handshake.
+    pub(super) tls: Option<Tls>,
+}
 
 /// Serves a connection until either side ends it.
-pub(super) async fn serve(
-    stream: TcpStream,
-    address: IpAddr,
-    admitted: Admitted,
-    service: Arc<Service>,
-    mut shutdown: Shutdown,
-) {
-    let began = Instant::now();
+pub(super) async fn serve(stream: TcpStream, address: IpAddr, admitted: Admitted, context: Context) {
+    let Context { service, mut shutdown, tls } = context;
     let limits = service.limits();
-    if let Err(err) = set_options(&stream, limits) {
+    let deadlines = Deadlines::new(Instant::now(), limits);
+    let socket = Socket::new(stream);
+    if let Err(err) = socket.set_options(limits.acknowledge_deadline) {
         tracing::debug!(error = %err, "a connection without its options");
     }
-    let first_byte = tokio::select! {
-        first_byte = timeout_at(began + limits.first_request_deadline, peek(&stream)) => first_byte,
-        () = shutdown.triggered() => return,
+    let acknowledged = Arc::new(Acknowledged::new(socket.clone(), Arc::clone(&service)));
+    let peer = Peer { address, admitted, deadlines, acknowledged: Arc::clone(&acknowledged) };
+    let served = match tls {
+        None => Box::pin(serve_stream(socket.clone(), socket, peer, service, shutdown)).await,
+        Some(tls) => {
+            let handshake = tokio::select! {
+                handshake = tls.accept(socket, limits.first_request_deadline) => handshake,
+                () = shutdown.triggered() => return,
+            };
+            match handshake.map(tokio::io::split) {
+                Ok((reader, writer)) => Box::pin(serve_stream(reader, writer, peer, service, shutdown)).await,
+                Err(err) => Err(err),
+            }
+        }
     };
-    let Ok(Ok(Some(first_byte))) = first_byte else { return };
-    let deadlines = Deadlines::new(began, limits);
-    let connection = Connection::new(stream, address, service, Framing::of(first_byte));
-    let acknowledged = Arc::clone(&connection.acknowledged);
-    if let Err(err) = connection.run(admitted, deadlines, shutdown).await {
+    if let Err(err) = served {
         tracing::debug!(error = %err, "a connection broke");
         acknowledged.check();
     }
 }
 
+/// What is known of the other end.
+struct Peer {
+    address: IpAddr,
+    admitted: Admitted,
+    deadlines: Deadlines,
+    acknowledged: Arc<Acknowledged>,
+}
+
+async fn serve_stream(
+    mut reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+    peer: Peer,
+    service: Arc<Service>,
+    mut shutdown: Shutdown,
+) -> io::Result<()> {
+    let mut input = BytesMut::new();
+    tokio::select! {
+        read = read_some(&mut reader, &mut input) => if read? == 0 {
+            return Ok(());
+        },
+        _ = missed(&peer.deadlines) => return Ok(()),
+        () = shutdown.triggered() => return Ok(()),
+    }
+    let framing = Framing::of(input[0]);
+    Connection::new(peer.acknowledged, service, framing)
+        .run(
+            reader,
+            writer,
+            Arrival { address: peer.address, admitted: peer.admitted, deadlines: peer.deadlines, input },
+            shutdown,
+        )
+        .await
+}
+
 /// Tells a connection that it may not stay.
 pub(super) async fn turn_away(stream: TcpStream) {
-    let Ok(Ok(Some(first_byte))) = timeout(TELL_FOR, peek(&stream)).await else { return };
+    let mut socket = Socket::new(stream);
+    let mut input = BytesMut::new();
+    let Ok(Ok(1..)) = timeout(TELL_FOR, read_some(&mut socket, &mut input)).await else { return };
     let why = Response::Refused(ServiceError::TooManyConnections.answer());
-    // What does not fit into an empty socket's buffer is no loss.
-    stream.try_write(&why.encode(Framing::of(first_byte))).ok();
-    SockRef::from(&stream).shutdown(std::net::Shutdown::Write).ok();
-    timeout(DRAIN_FOR, drain(&stream)).await.ok();
+    // To whom this does not come through it makes no difference.
+    let told = async {
+        socket.write_all(&why.encode(Framing::of(input[0]))).await?;
+        socket.shutdown().await
+    };
+    if let Ok(Ok(())) = timeout(TELL_FOR, told).await {
+        timeout(DRAIN_FOR, drain(&mut socket)).await.ok();
+    }
 }
 
-fn set_options(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
-    // Answers are whole chunks; waiting for more to fill a packet would only delay them.
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(PROBES);
-    socket.set_tcp_keepalive(&probes)?;
-    // Also ends a connection whose peer has closed its window for so long. Elsewhere the system's own patience ends it.
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(limits.acknowledge_deadline))?;
-    Ok(())
-}
-
-/// The first byte, left where it is; `None` when the client ended the connection without one.
-async fn peek(stream: &TcpStream) -> io::Result<Option<u8>> {
-    let mut byte = [0];
-    Ok((stream.peek(&mut byte).await? > 0).then_some(byte[0]))
+/// A connection as its first bytes arrive.
+struct Arrival {
+    address: IpAddr,
+    admitted: Admitted,
+    deadlines: Deadlines,
+    input: BytesMut,
 }
 
 struct Connection {
-    stream: Arc<TcpStream>,
-    address: IpAddr,
     service: Arc<Service>,
     outbox: Arc<Outbox>,
     acknowledged: Arc<Acknowledged>,
@@ -118,51 +162,59 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, address: IpAddr, service: Arc<Service>, framing: Framing) -> Self {
-        let stream = Arc::new(stream);
+    fn new(acknowledged: Arc<Acknowledged>, service: Arc<Service>, framing: Framing) -> Self {
         let limits = service.limits();
         let limits = OutboxLimits { bytes: limits.outbox_bytes, in_flight: limits.in_flight };
         let outbox = Arc::new(Outbox::new(framing, limits));
-        let acknowledged = Arc::new(Acknowledged::new(Arc::clone(&stream), Arc::clone(&service)));
-        Self { stream, address, service, outbox, acknowledged, framing }
+        Self { service, outbox, acknowledged, framing }
     }
 
-    async fn run(self, mut admitted: Admitted, mut deadlines: Deadlines, shutdown: Shutdown) -> io::Result<()> {
+    async fn run(
+        self,
+        mut reader: impl AsyncRead + Unpin,
+        mut writer: impl AsyncWrite + Unpin,
+        arrival: Arrival,
+        shutdown: Shutdown,
+    ) -> io::Result<()> {
         let probe = Arc::clone(&self.acknowledged);
         let probe = Box::new(move || {
             probe.check();
         });
-        let mut session = Session::new(Arc::clone(&self.service), Arc::clone(&self.outbox), self.address, probe);
-        let reading = async {
-            let end = self.read_requests(&mut session, &mut admitted, &mut deadlines, shutdown).await?;
-            session.answered().await;
-            self.outbox.close();
-            Ok::<End, io::Error>(end)
+        let (service, outbox) = (Arc::clone(&self.service), Arc::clone(&self.outbox));
+        let mut session = Session::new(service, outbox, arrival.address, probe);
+        let end = {
+            let reading = async {
+                let end = self.read_requests(&mut reader, &mut session, arrival, shutdown).await?;
+                session.answered().await;
+                self.outbox.close();
+                Ok::<End, io::Error>(end)
+            };
+            let writing = self.write_outbox(&mut writer);
+            tokio::pin!(reading, writing);
+            let end = tokio::select! {
+                end = &mut reading => end?,
+                written = &mut writing => return written,
+            };
+            // From here on nothing new is put in, and a client that does not read may not keep the connection.
+            match timeout(self.service.limits().drain_deadline, writing).await {
+                Ok(written) => written?,
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            }
+            end
         };
-        let writing = self.write_outbox();
-        tokio::pin!(reading, writing);
-        let end = tokio::select! {
-            end = &mut reading => end?,
-            written = &mut writing => return written,
-        };
-        // From here on nothing new is put in, and a client that does not read may not keep the connection.
-        match timeout(self.service.limits().drain_deadline, writing).await {
-            Ok(written) => written?,
-            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
-        }
-        self.end(end).await
+        self.end(end, &mut reader, &mut writer).await
     }
 
     async fn read_requests(
         &self,
+        reader: &mut (impl AsyncRead + Unpin),
         session: &mut Session,
-        admitted: &mut Admitted,
-        deadlines: &mut Deadlines,
+        arrival: Arrival,
         mut shutdown: Shutdown,
     ) -> io::Result<End> {
+        let Arrival { mut admitted, mut deadlines, mut input, .. } = arrival;
         let limits = self.service.limits();
         let mut decoder = RequestDecoder::new(self.framing, request_limits(limits));
-        let mut input = BytesMut::new();
         loop {
             while let Some((request, length)) = decoder.decode(&input, session.is_known()) {
                 input.advance(length);
@@ -183,10 +235,10 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = shutdown.triggered() => return Ok(End::Shutdown),
-                read = read_some(&self.stream, &mut input) => if read? == 0 {
+                read = read_some(reader, &mut input) => if read? == 0 {
                     return Ok(End::Client);
                 },
-                missed = missed(deadlines) => {
+                missed = missed(&deadlines) => {
                     // A token may have been accepted while this waited.
                     if !(session.is_known() && matches!(missed, ServiceError::Stranger)) {
                         session.refuse(&missed).await;
@@ -211,13 +263,14 @@ impl Connection {
         }
     }
 
-    async fn write_outbox(&self) -> io::Result<()> {
+    async fn write_outbox(&self, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         let mut check_at = None;
         loop {
             match self.outbox.next() {
                 Next::Write(Chunk { bytes, received }) => {
-                    write_all(&self.stream, &bytes).await?;
-                    self.acknowledged.wrote(bytes.len(), received);
+                    writer.write_all(&bytes).await?;
+                    writer.flush().await?;
+                    self.acknowledged.wrote(received);
                     if received.is_some() {
                         check_at.get_or_insert_with(|| Instant::now() + CHECK_AFTER);
                     }
@@ -246,18 +299,29 @@ impl Connection {
     }
 
     /// Ends a connection of which nothing was lost: shuts down writing, and waits for what is still on its way.
-    async fn end(&self, end: End) -> io::Result<()> {
+    async fn end(
+        &self,
+        end: End,
+        reader: &mut (impl AsyncRead + Unpin),
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> io::Result<()> {
         // Tells the client that nothing more comes, without closing over what it still sends.
-        SockRef::from(&*self.stream).shutdown(std::net::Shutdown::Write)?;
+        writer.shutdown().await?;
         self.acknowledged.ended();
         if end != End::Client {
-            timeout(DRAIN_FOR, drain(&self.stream)).await.ok();
+            timeout(DRAIN_FOR, drain(reader)).await.ok();
         }
-        let gives_up_at = Instant::now() + ACKNOWLEDGE_FOR;
+        let (mut open, mut gives_up_at) = (u64::MAX, Instant::now());
         let mut pause = Duration::from_millis(1);
-        while self.acknowledged.check() && Instant::now() < gives_up_at {
+        while self.acknowledged.check() {
+            let still_open = self.acknowledged.open_bytes();
+            if still_open < open {
+                (open, gives_up_at) = (still_open, Instant::now() + ACKNOWLEDGE_WITHIN);
+            } else if Instant::now() >= gives_up_at {
+                break;
+            }
             sleep(pause).await;
-            pause *= 2;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
         Ok(())
     }
@@ -280,35 +344,30 @@ async fn missed(deadlines: &Deadlines) -> ServiceError {
 
 /// Reads what is there into `input`; 0 when the client has shut down its side.
 ///
+/// The bytes pass through the stack: a connection that waits for its next request holds no buffer for it.
+///
 /// Cancel safety: what was read is in `input`.
-async fn read_some(stream: &TcpStream, input: &mut BytesMut) -> io::Result<usize> {
-    loop {
-        stream.readable().await?;
-        input.reserve(READ_BYTES);
-        match stream.try_read_buf(input) {
-            Err(err) if err.kind() == io::ErrorKind::WouldBlock => {}
-            read => return read,
-        }
+async fn read_some(reader: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> io::Result<usize> {
+    let read = poll_fn(|cx| {
+        let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut bytes);
+        ready!(Pin::new(&mut *reader).poll_read(cx, &mut read))?;
+        input.extend_from_slice(read.filled());
+        Poll::Ready(io::Result::Ok(read.filled().len()))
+    });
+    match read.await {
+        // Over TLS: the client closed without saying so. Requests say themselves where they end, so nothing was cut off unseen.
+        Err(err) if err.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+        read => read,
     }
 }
 
-async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match stream.try_write(bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(err) if err.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
-            Err(err) => return Err(err),
-        }
-    }
-    Ok(())
-}
-
-async fn drain(stream: &TcpStream) {
+async fn drain(reader: &mut (impl AsyncRead + Unpin)) {
     let mut dropped = 0;
     let mut buffer = BytesMut::new();
     while dropped < DRAIN_BYTES {
         buffer.clear();
-        match read_some(stream, &mut buffer).await {
+        match read_some(reader, &mut buffer).await {
             Ok(0) | Err(_) => return,
             Ok(read) => dropped += read,
         }

@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::admission::Admission;
-use super::connection;
+use super::connection::{self, Context};
+use super::tls::Tls;
 use crate::service::Service;
 use crate::shutdown::Shutdown;
 
@@ -23,17 +24,23 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 pub struct Listener {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Tls>,
 }
 
 impl Listener {
-    /// Binds `address`; port 0 takes any free port.
+    /// Binds `address`; port 0 takes any free port. With `tls`, connections begin with a handshake.
     ///
     /// # Errors
     /// The system's, when the address is not ours or in use.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub async fn bind(address: SocketAddr, tls: Option<Tls>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, tls })
+    }
+
+    /// Whether connections here are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// The address, with the real port.
@@ -43,30 +50,19 @@ impl Listener {
 
     /// Serves connections until `shutdown`; then waits for them to flush, at most as long as the limits say.
     pub async fn run(self, service: Arc<Service>, admission: Arc<Admission>, mut shutdown: Shutdown) {
+        let context = Context { service: Arc::clone(&service), shutdown: shutdown.clone(), tls: self.tls.clone() };
         let mut connections = JoinSet::new();
         let mut rest = FIRST_REST;
         loop {
             tokio::select! {
                 () = shutdown.triggered() => break,
                 Some(_) = connections.join_next() => {}
-                accepted = self.accept(&mut rest) => match accepted {
-                    None => {}
-                    Some((stream, address)) => match admission.admit(address) {
-                        Some(admitted) => {
-                            let (service, shutdown) = (Arc::clone(&service), shutdown.clone());
-                            connections.spawn(connection::serve(stream, address, admitted, service, shutdown));
-                        }
-                        None => if let Some(telling) = admission.tell() {
-                            connections.spawn(async move {
-                                connection::turn_away(stream).await;
-                                drop(telling);
-                            });
-                        },
-                    }
+                accepted = self.accept(&mut rest) => if let Some((stream, address)) = accepted {
+                    receive(stream, address, &admission, &context, &mut connections);
                 },
             }
         }
-        drop(self.listener);
+        drop((self.listener, context));
         let flushed =
             timeout(service.limits().drain_deadline, async { while connections.join_next().await.is_some() {} });
         if flushed.await.is_err() {
@@ -88,5 +84,26 @@ impl Listener {
                 None
             }
         }
+    }
+}
+
+/// Serves a connection if there is a place for it. One that there is none for is told so, but not over TLS: a handshake is
+/// what a flood would be after.
+fn receive(
+    stream: TcpStream,
+    address: IpAddr,
+    admission: &Admission,
+    context: &Context,
+    connections: &mut JoinSet<()>,
+) {
+    if let Some(admitted) = admission.admit(address) {
+        connections.spawn(connection::serve(stream, address, admitted, context.clone()));
+    } else if context.tls.is_none()
+        && let Some(telling) = admission.tell()
+    {
+        connections.spawn(async move {
+            connection::turn_away(stream).await;
+            drop(telling);
+        });
     }
 }

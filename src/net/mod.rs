@@ -8,8 +8,11 @@ mod connection;
 mod deadline;
 mod descriptors;
 mod listener;
+mod socket;
+mod tls;
 mod unacknowledged;
 
 pub use admission::Admission;
 pub use descriptors::raise_limit;
 pub use listener::Listener;
+pub use tls::{Tls, TlsError, TlsFiles};

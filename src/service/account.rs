@@ -44,13 +44,14 @@ pub(super) async fn log_in(
     username: &str,
     password: &Secret,
 ) -> Result<LogIn, ServiceError> {
+    // First, for it costs nothing, and what nobody can have chosen is no guess.
+    let password = Password::parse(password).map_err(|_| ServiceError::WrongPassword)?;
     // Names that nobody can have are one name: what is tried under them matters only as work for the server.
     let username_key = Username::parse(username).map_or(String::new(), |username| username.key());
     let tries_key = tries::Key { username_key, address };
     if !service.tries.take(&tries_key, Instant::now()) {
         return Err(ServiceError::TooManyTries);
     }
-    let password = Password::parse(password).map_err(|_| ServiceError::WrongPassword)?;
     let credentials = service.store.find_credentials(&tries_key.username_key).await?;
     let stored = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
     let verdict = service.passwords.verify(password, stored).await?;

@@ -70,6 +70,17 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// Pages are not as SQLite wrote them.
+    #[error(
+        "{} is damaged: keep it as it is, restore a backup, and see what sqlite3's .recover gets out of a copy of it",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: Box<Self>,
+    },
     /// Made by a newer chinwag.
     #[error(
         "{} has schema version {found}, and this chinwag knows versions up to {known}: run the newer chinwag, or restore \

@@ -24,6 +24,9 @@ impl DatabaseLock {
     pub(super) fn acquire(path: &Path) -> Result<Self, OpenError> {
         let lock_path = with_suffix(path, ".lock");
         let failed = |source| OpenError::File { path: lock_path.clone(), source };
+        if lock_path.exists() && !lock_path.is_file() {
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "this is not a file")));
+        }
         let file = open_private(&lock_path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
@@ -22,6 +23,9 @@ const APPLICATION_ID: i64 = 0x6368_776e;
 /// Source: sqlite.org/wal.html, "The WAL-reset bug".
 const OLDEST_SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
+/// Units: bytes of the shortest file that SQLite has written.
+const SHORTEST_BYTES: u64 = 512;
+
 /// An open database, and what is needed to open its connections again.
 #[derive(Debug)]
 pub(super) struct Database {
@@ -36,11 +40,25 @@ pub(super) struct Database {
 pub(super) async fn open(url: &str, acquire_timeout: Duration) -> Result<Database, OpenError> {
     let path = create_if_missing(&path_of(url)?)?;
     let lock = DatabaseLock::acquire(&path)?;
-    let version = examine(&path).await?;
-    migrate::migrate(&path, version, &MIGRATOR).await?;
+    let damaged = |err| damaged(&path, err);
+    let version = examine(&path).await.map_err(damaged)?;
+    migrate::migrate(&path, version, &MIGRATOR).await.map_err(damaged)?;
     let writer = connect_writer(&path).await?;
     let readers = connect_readers(&path, acquire_timeout).await?;
     Ok(Database { path, writer, readers, lock })
+}
+
+/// Says what to do where SQLite finds pages that it did not write so.
+fn damaged(path: &Path, err: OpenError) -> OpenError {
+    let cause = match &err {
+        OpenError::Sqlite(err) => error_code(err),
+        OpenError::Migration(MigrateError::Execute(err) | MigrateError::ExecuteMigration(err, _)) => error_code(err),
+        _ => None,
+    };
+    if cause == Some(libsqlite3_sys::SQLITE_CORRUPT) {
+        return OpenError::Damaged { path: path.to_owned(), source: Box::new(err) };
+    }
+    err
 }
 
 fn path_of(url: &str) -> Result<PathBuf, OpenError> {
@@ -61,6 +79,9 @@ fn create_if_missing(path: &Path) -> Result<PathBuf, OpenError> {
         open_private(path).map_err(failed)?;
     }
     let path = path.canonicalize().map_err(failed)?;
+    if !path.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "this is not a file")));
+    }
     if path.to_str().is_none() {
         return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "the path is not UTF-8")));
     }
@@ -78,6 +99,11 @@ async fn examine(path: &Path) -> Result<i64, OpenError> {
         Err(OpenError::Sqlite(err)) if error_code(&err) == Some(libsqlite3_sys::SQLITE_NOTADB) => return Err(foreign()),
         header => header?,
     };
+    // SQLite takes a file that is shorter than its own header for a new one.
+    if header.tables == 0 && (1..SHORTEST_BYTES).contains(&std::fs::metadata(path).map_or(0, |metadata| metadata.len()))
+    {
+        return Err(foreign());
+    }
     if header.application_id == 0 && header.tables == 0 {
         return Ok(0);
     }

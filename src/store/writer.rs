@@ -27,6 +27,9 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// How often a stalled commit looks for drafts that have waited too long.
 const EXPIRE_EVERY: Duration = Duration::from_millis(200);
 
+/// How often a database that takes nothing is logged.
+const WARN_EVERY: Duration = Duration::from_secs(10);
+
 /// A draft on its way to the writer.
 #[derive(Debug)]
 pub(super) struct Queued<T> {
@@ -59,6 +62,7 @@ pub(super) struct Writer<T> {
     outcomes: mpsc::Sender<Committed<T>>,
     clock: Clock,
     token_lifetime_ms: i64,
+    warned_at: Option<Instant>,
 }
 
 /// What became of a batch.
@@ -95,6 +99,7 @@ impl<T: Send + 'static> Writer<T> {
             outcomes,
             clock: config.clock.clone(),
             token_lifetime_ms: whole_ms(config.limits.token_lifetime),
+            warned_at: None,
         })
     }
 
@@ -144,11 +149,19 @@ impl<T: Send + 'static> Writer<T> {
                 Ok(Attempt::Broken(planned.into_iter().map(|(draft, _)| draft).collect()))
             }
             Failure::Refused(err) => {
-                tracing::warn!(error = %err, drafts = planned.len(), "the database takes nothing at the moment");
+                self.warn(&err);
                 self.database.discard().await;
                 Ok(Attempt::Settled(planned.iter().map(|_| Outcome::Refused(Refusal::Busy)).collect()))
             }
             Failure::Fatal(err) => Err(err),
+        }
+    }
+
+    /// Says that the database takes nothing; not for every batch, for the log may lie on the same full disk.
+    fn warn(&mut self, err: &sqlx::Error) {
+        if self.warned_at.is_none_or(|warned_at| warned_at.elapsed() >= WARN_EVERY) {
+            tracing::warn!(error = %err, "the database takes nothing at the moment");
+            self.warned_at = Some(Instant::now());
         }
     }
 

@@ -1,20 +1,25 @@
 //! A server and clients that are easy to test with. Whatever waits here has a deadline that says what it waited for.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chinwag::client::{Client, ClientError, Login};
-use chinwag::config::{Clock, Config, PasswordCost};
+use chinwag::config::{Clock, Config, PasswordCost, TlsConfig};
+use chinwag::net::Tls;
 use chinwag::protocol::{Framing, Request, Response, Update};
 use chinwag::server::{ServeError, Server};
 use chinwag::shutdown::{self, Trigger};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 pub(crate) const PASSWORD: &str = "a password for tests";
 
@@ -32,6 +37,8 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 /// A running server; stops with the test.
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
+    /// Where it speaks TLS, if it does, as it was started by [`TestServer::start_tls`].
+    pub(crate) tls: Option<TestTls>,
     pub(crate) clock: Clock,
     config: Config,
     directory: Arc<TempDir>,
@@ -60,14 +67,51 @@ impl TestServer {
     async fn run(config: Config, directory: Arc<TempDir>) -> Self {
         let server = within("the server to start", Server::start(&config)).await.unwrap();
         let (trigger, shutdown) = shutdown::channel();
+        let address = *server.addresses().last().unwrap();
+        let tls = server.certificate().map(|certificate| TestTls { address, certificate });
         Self {
             address: server.addresses()[0],
+            tls,
             clock: config.clock.clone(),
             config,
             directory,
             trigger: Some(trigger),
             running: tokio::spawn(server.run(shutdown)),
         }
+    }
+
+    /// A server that speaks TLS too, with a certificate of its own making.
+    pub(crate) async fn start_tls(adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::start_with(|config| {
+            let database = config.database_url.strip_prefix("sqlite://").unwrap();
+            config.tls = Some(write_certificate(Path::new(database).parent().unwrap()));
+            adjust(config);
+        })
+        .await
+    }
+
+    /// A connection over TLS, trusting whatever certificate is in the file now.
+    pub(crate) async fn connect_tls(&self, framing: Framing) -> Result<TestClient, ClientError> {
+        let address = self.tls.as_ref().unwrap().address;
+        let trusted = self.trusted();
+        let client = within("a handshake", Client::connect_tls(address, "localhost", trusted, framing)).await?;
+        Ok(TestClient { client, name: String::new() })
+    }
+
+    /// A socket over TLS that speaks no protocol by itself.
+    pub(crate) async fn raw_tls(&self) -> RawClient {
+        let config = ClientConfig::builder().with_root_certificates(self.trusted()).with_no_client_auth();
+        let stream = TcpStream::connect(self.tls.as_ref().unwrap().address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = within("a handshake", TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap();
+        RawClient { stream: Box::new(stream) }
+    }
+
+    fn trusted(&self) -> RootCertStore {
+        let path = &self.config.tls.as_ref().unwrap().certificate;
+        let mut trusted = RootCertStore::empty();
+        trusted.add(CertificateDer::from_pem_file(path).unwrap()).unwrap();
+        trusted
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -103,6 +147,14 @@ impl TestServer {
         TestClient { client: Client::over(stream, Framing::Array), name: String::new() }
     }
 
+    /// A connection whose reader has room for little at a time.
+    pub(crate) async fn connect_with_small_buffer(&self) -> TestClient {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(8 * 1024).unwrap();
+        let stream = within("a connection", socket.connect(self.address)).await.unwrap();
+        TestClient { client: Client::over(stream, Framing::Array), name: String::new() }
+    }
+
     /// A new user, logged in.
     pub(crate) async fn register(&self, name: &str) -> TestClient {
         self.register_framed(name, Framing::Array).await
@@ -122,9 +174,19 @@ impl TestServer {
         client
     }
 
+    /// What this server was started with.
+    pub(crate) fn config(&self) -> Config {
+        self.config.clone()
+    }
+
+    /// A socket to a certain address of this server.
+    pub(crate) async fn raw_at(&self, address: SocketAddr) -> RawClient {
+        RawClient { stream: Box::new(within("a connection", TcpStream::connect(address)).await.unwrap()) }
+    }
+
     /// A socket that speaks no protocol by itself.
     pub(crate) async fn raw(&self) -> RawClient {
-        RawClient { stream: within("a connection", TcpStream::connect(self.address)).await.unwrap() }
+        self.raw_at(self.address).await
     }
 }
 
@@ -264,6 +326,11 @@ impl TestClient {
         self.updates_so_far().await.into_iter().map(content).collect()
     }
 
+    /// Tells the server that nothing more comes, and goes on receiving.
+    pub(crate) async fn shut_down(&mut self) {
+        within("shutting down", self.client.shut_down()).await.unwrap();
+    }
+
     /// Ends the connection well.
     pub(crate) async fn close(self) -> Vec<Update> {
         within("the server to end the connection", self.client.close()).await.unwrap()
@@ -306,14 +373,41 @@ fn refusal<T>(result: Result<T, ClientError>) -> Result<T, String> {
     }
 }
 
+/// Where a server speaks TLS.
+pub(crate) struct TestTls {
+    pub(crate) address: SocketAddr,
+    /// To have it read its files again.
+    pub(crate) certificate: Tls,
+}
+
+/// Writes a new certificate for `localhost` and its key into `directory`.
+pub(crate) fn write_certificate(directory: &Path) -> TlsConfig {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let files = TlsConfig {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        certificate: directory.join("certificate.pem"),
+        key: directory.join("key.pem"),
+    };
+    std::fs::write(&files.certificate, cert.pem()).unwrap();
+    std::fs::write(&files.key, signing_key.serialize_pem()).unwrap();
+    files
+}
+
+/// A socket, encrypted or not.
+pub(crate) trait RawStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> RawStream for S {}
+
 /// Bytes in, bytes out.
 pub(crate) struct RawClient {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Box<dyn RawStream>,
 }
 
 impl RawClient {
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         within("bytes to be sent", self.stream.write_all(bytes)).await.unwrap();
+        within("bytes to be sent", self.stream.flush()).await.unwrap();
     }
 
     pub(crate) async fn receive(&mut self, length: usize) -> Vec<u8> {
@@ -327,6 +421,12 @@ impl RawClient {
         let mut bytes = Vec::new();
         within("the server to end the connection", self.stream.read_to_end(&mut bytes)).await.unwrap();
         bytes
+    }
+
+    /// Waits for the connection to end, well or not.
+    pub(crate) async fn ends(&mut self) {
+        let mut rest = Vec::new();
+        within("the connection to end", self.stream.read_to_end(&mut rest)).await.ok();
     }
 
     pub(crate) async fn shut_down(&mut self) {

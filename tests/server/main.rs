@@ -14,5 +14,6 @@ mod limits;
 mod missed;
 mod pipelining;
 mod process;
+mod tls;
 mod transcript;
 mod whisper;

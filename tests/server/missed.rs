@@ -146,6 +146,32 @@ async fn a_connection_may_serve_one_user_after_another() {
 }
 
 #[tokio::test]
+async fn a_slow_reader_that_ends_well_is_not_told_again() {
+    const MESSAGES: usize = 60;
+    let server = TestServer::start().await;
+    let mut ada = server.register("ada").await;
+    server.register("bob").await.close().await;
+    for n in 0..MESSAGES {
+        ada.whisper("bob", &format!("{n} {}", "x".repeat(16_000))).await;
+    }
+    let mut slow = server.connect_with_small_buffer().await;
+    slow.log_in("bob").await;
+
+    slow.next_update().await;
+    slow.shut_down().await;
+    let mut received = 1;
+    while slow.try_next_update().await.is_some() {
+        received += 1;
+        // So slow that the last is acknowledged seconds after it was written.
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+    }
+
+    let missed = server.log_in("bob").await.contents_so_far().await;
+    assert!(received > 4, "only {received} were on their way");
+    assert_eq!(received + missed.len(), MESSAGES);
+}
+
+#[tokio::test]
 async fn a_long_absence_is_made_up_for_page_by_page() {
     const MESSAGES: usize = 3000;
     let server = TestServer::start().await;

@@ -135,7 +135,7 @@ async fn a_stopping_server_answers_what_it_accepted_and_stores_nothing_else() {
     let request = ada.whisper_request("ada", "flood").encode(Framing::Bare);
     let done = DONE.encode(Framing::Bare);
     drop(ada);
-    let (mut reading, mut writing) = server.raw().await.stream.into_split();
+    let (mut reading, mut writing) = tokio::io::split(server.raw().await.stream);
 
     let flood = tokio::spawn(async move { while writing.write_all(&request.repeat(100)).await.is_ok() {} });
     let mut answers = vec![0; 500 * done.len()];

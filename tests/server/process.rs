@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chinwag::client::{Client, ClientError};
@@ -39,9 +41,13 @@ impl Process {
         Self::spawn(command(directory, &["serve", "--listen", "127.0.0.1:0"]), directory)
     }
 
-    fn spawn(mut command: Command, directory: &Path) -> Self {
+    fn spawn(command: Command, directory: &Path) -> Self {
+        let file = std::fs::File::create(directory.join("stderr")).unwrap();
+        Self::spawn_logging(command, directory, file)
+    }
+
+    fn spawn_logging(mut command: Command, directory: &Path, file: std::fs::File) -> Self {
         let stderr = directory.join("stderr");
-        let file = std::fs::File::create(&stderr).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -271,6 +277,47 @@ async fn files_that_are_not_its_own_are_refused_and_left_as_they_are() {
 }
 
 #[tokio::test]
+async fn what_is_no_file_or_is_damaged_is_refused_with_what_to_do() {
+    let directory = scratch();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::create_dir(path("directory.db")).unwrap();
+    std::fs::write(path("short.db"), "x").unwrap();
+    let process = Process::start(directory.path());
+    process.register("ada").await;
+    process.stop().await;
+    let mut damaged = std::fs::read(path("chinwag.db")).unwrap();
+    damaged[4096..8192].fill(0xff);
+    std::fs::write(path("damaged.db"), &damaged).unwrap();
+
+    for (name, expected) in [
+        ("directory.db", "this is not a file"),
+        ("short.db", "is not a chinwag database"),
+        ("damaged.db", "is damaged: keep it as it is"),
+    ] {
+        let url = format!("sqlite://{name}");
+        let (code, said) = refused(directory.path(), &["serve", "--listen", "127.0.0.1:0", "--database-url", &url]);
+        assert_eq!(code, Some(1));
+        assert!(said.contains(expected), "{name}: {said}");
+    }
+    assert_eq!(std::fs::read(path("short.db")).unwrap(), b"x");
+}
+
+#[tokio::test]
+async fn it_goes_on_where_nobody_takes_its_log_and_when_its_terminal_is_closed() {
+    let directory = scratch();
+    let mut command = command(directory.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    command.env("RUST_LOG", "debug");
+    let mut process = Process::spawn_logging(command, directory.path(), std::fs::File::create("/dev/full").unwrap());
+    let mut ada = process.register("ada").await;
+
+    process.signal(Signal::HUP);
+    ada.whisper("ada", "still here").await.unwrap();
+    process.signal(Signal::TERM);
+
+    assert_eq!(process.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn a_file_in_which_sqlx_has_only_begun_is_new() {
     let directory = scratch();
     let path = directory.path().join("chinwag.db");
@@ -409,14 +456,19 @@ struct Acknowledged {
 }
 
 /// Registers a user, creates groups and whispers to oneself until the server is gone.
-async fn work_until_killed(address: SocketAddr, worker: String) -> Acknowledged {
+async fn work_until_killed(address: SocketAddr, worker: String, answers: Arc<AtomicUsize>) -> Acknowledged {
     let mut done = Acknowledged::default();
     // Whatever breaks is the kill; everything before was answered.
-    work(address, &worker, &mut done).await.unwrap_err();
+    work(address, &worker, &answers, &mut done).await.unwrap_err();
     done
 }
 
-async fn work(address: SocketAddr, worker: &str, done: &mut Acknowledged) -> Result<(), ClientError> {
+async fn work(
+    address: SocketAddr,
+    worker: &str,
+    answers: &AtomicUsize,
+    done: &mut Acknowledged,
+) -> Result<(), ClientError> {
     let mut client = Client::connect(address, Framing::Array).await?;
     client.register(worker, PASSWORD).await?;
     done.names.push(worker.to_owned());
@@ -425,6 +477,7 @@ async fn work(address: SocketAddr, worker: &str, done: &mut Acknowledged) -> Res
         let content = format!("{worker} {n}");
         client.whisper(worker, &content).await?;
         done.contents.push(content);
+        answers.fetch_add(1, Ordering::Relaxed);
         if n % 10 == 0 {
             let group = format!("{worker} {n}");
             client.create_group(&group).await?;
@@ -444,9 +497,16 @@ async fn what_was_answered_with_success_survives_kill_9() {
     for round in 0..ROUNDS {
         let process = Process::start(directory.path());
         let address = process.addresses()[0];
-        let work = |worker| tokio::spawn(work_until_killed(address, format!("w{round}-{worker}")));
+        let answers = Arc::new(AtomicUsize::new(0));
+        let work =
+            |worker| tokio::spawn(work_until_killed(address, format!("w{round}-{worker}"), Arc::clone(&answers)));
         let workers: Vec<_> = (0..WORKERS).map(work).collect();
-        tokio::time::sleep(Duration::from_millis(150 + 70 * round as u64)).await;
+        let enough = async {
+            while answers.load(Ordering::Relaxed) < 50 * (round + 1) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        within("enough answers", enough).await;
         process.kill().await;
         for worker in workers {
             let done = within("a worker", worker).await.unwrap();
