@@ -101,12 +101,9 @@ pub enum OpenError {
         /// The setting, as SQL.
         setting: &'static str,
     },
-    /// The copy before a migration is not sound.
-    #[error("the copy {} made before migrating is damaged, so nothing was migrated: check the disk", path.display())]
-    BadCopy {
-        /// The copy.
-        path: PathBuf,
-    },
+    /// There is no copy of what it was before, so it was not migrated.
+    #[error("the database could not be copied before migrating it, so nothing was migrated")]
+    Copy(#[from] CopyError),
     /// A migration failed, and was rolled back.
     #[error("migrating the database failed and was rolled back")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -120,5 +117,33 @@ pub enum OpenError {
     },
     /// `SQLite` said no.
     #[error("the database cannot be opened")]
+    Sqlite(#[from] sqlx::Error),
+}
+
+/// A copy was not made; nothing is left of it. Each text says what to do, or has a source that does.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The file of the unfinished copy is there already.
+    #[error("{} is there: another copy is being made, or one was killed; in that case delete the file", path.display())]
+    UnderWay {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The copy cannot be created, or not kept.
+    #[error("cannot write {}: check that its directory exists and that this user may write there", path.display())]
+    File {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What was written is not what can be read.
+    #[error("the copy {} is damaged: check the disk", path.display())]
+    Damaged {
+        /// The copy.
+        path: PathBuf,
+    },
+    /// `SQLite` could not read the database or not write the copy.
+    #[error("copying the database failed")]
     Sqlite(#[from] sqlx::Error),
 }

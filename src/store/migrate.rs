@@ -1,20 +1,17 @@
 //! Bringing an older file up to this binary's schema, with a copy of it made before.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, SqliteConnection};
 
-use super::OpenError;
-use super::connect::{connect_migrator, connect_reader, pragma};
-use super::lock::{open_private, with_suffix};
+use super::connect::{connect_migrator, pragma};
+use super::copy::PartialCopy;
+use super::lock::with_suffix;
+use super::{CopyError, OpenError};
 
 /// The migrations as they were when this binary was built.
 pub(super) static MIGRATOR: Migrator = sqlx::migrate!();
-
-/// How often copying a large file says how far it is.
-const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// The schema version that a file has after all migrations: the number of the last one.
 pub(super) fn newest(migrator: &Migrator) -> i64 {
@@ -56,21 +53,16 @@ async fn check_references(conn: &mut SqliteConnection) -> Result<(), OpenError> 
     Ok(())
 }
 
-/// Copies the file as it stands to `PATH.before-migration-from-VERSION-N`, whole and verified, overwriting nothing.
-async fn copy(conn: &mut SqliteConnection, path: &Path, version: i64) -> Result<(), OpenError> {
+/// Copies the file as it stands to `PATH.before-migration-from-VERSION-N`, overwriting nothing.
+async fn copy(conn: &mut SqliteConnection, path: &Path, version: i64) -> Result<(), CopyError> {
     let target = unused(path, version);
-    let partial = with_suffix(&target, ".partial");
-    let failed = |source| OpenError::File { path: partial.clone(), source };
-    // VACUUM INTO writes into an empty file that is there, and keeps its mode.
-    open_private(&partial).and_then(|file| file.set_len(0)).map_err(failed)?;
-    let size_bytes = std::fs::metadata(path).map_err(failed)?.len();
+    let size_bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     tracing::info!(copy = %target.display(), size_bytes, "copying the database before migrating it");
-    with_progress(&partial, vacuum_into(conn, &partial)).await?;
-    verify(&partial).await?;
-    std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&partial, &target).map_err(failed)?;
-    sync_directory(&target).map_err(failed)?;
-    Ok(())
+    // The lock on the database keeps every other server from making the same copy.
+    let partial = PartialCopy::create_anew(with_suffix(&target, ".partial"))?;
+    partial.fill(conn).await?;
+    partial.verify().await?;
+    partial.finish(&target)
 }
 
 fn unused(path: &Path, version: i64) -> PathBuf {
@@ -78,47 +70,11 @@ fn unused(path: &Path, version: i64) -> PathBuf {
     (1..).map(name).find(|target| !target.exists()).expect("a directory does not hold so many copies")
 }
 
-fn sync_directory(path: &Path) -> std::io::Result<()> {
-    std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-}
-
-async fn vacuum_into(conn: &mut SqliteConnection, target: &Path) -> Result<(), sqlx::Error> {
-    let target = target.to_string_lossy();
-    sqlx::query!("vacuum into ?", target).execute(conn).await?;
-    Ok(())
-}
-
-async fn with_progress(
-    target: &Path,
-    copying: impl Future<Output = Result<(), sqlx::Error>>,
-) -> Result<(), sqlx::Error> {
-    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
-    ticks.tick().await;
-    tokio::pin!(copying);
-    loop {
-        tokio::select! {
-            copied = &mut copying => return copied,
-            _ = ticks.tick() => {
-                let copied_bytes = std::fs::metadata(target).map_or(0, |metadata| metadata.len());
-                tracing::info!(copied_bytes, "still copying");
-            }
-        }
-    }
-}
-
-async fn verify(copy: &Path) -> Result<(), OpenError> {
-    let mut conn = connect_reader(copy).await?;
-    let sound = pragma(&mut conn, "select integrity_check = 'ok' from pragma_integrity_check limit 1").await?;
-    conn.close().await?;
-    if sound != 1 {
-        return Err(OpenError::BadCopy { path: copy.to_owned() });
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::connect::connect_reader;
+    use crate::store::lock::create_private;
     use std::os::unix::fs::PermissionsExt;
 
     const FIRST: &str = "pragma user_version = 1; create table parents (parent_id integer primary key) strict;
@@ -146,7 +102,7 @@ mod tests {
     async fn migrated_once() -> Files {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("test.db");
-        open_private(&path).unwrap();
+        create_private(&path).unwrap();
         migrate(&path, 0, &migrator(directory.path(), &[FIRST]).await).await.unwrap();
         Files { directory, path }
     }

@@ -7,6 +7,7 @@
 mod batch;
 mod connect;
 mod contact;
+mod copy;
 mod directory;
 mod draft;
 mod error;
@@ -28,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use draft::{Author, Draft, LoggedIn, Outcome, Refusal, SentGroupMessage, SentWhisper};
-pub use error::{OpenError, StoreError};
+pub use error::{CopyError, OpenError, StoreError};
 pub use message::{Owed, Page, Place};
 pub use user::Credentials;
 

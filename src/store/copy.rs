@@ -1,0 +1,108 @@
+//! A copy of a database as it stands: whole and verified, or not there at all.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::{Connection, SqliteConnection};
+
+use super::CopyError;
+use super::connect::{connect_reader, pragma};
+use super::lock::create_private;
+
+/// How often copying a large file says how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// A copy that is not finished; dropped as such, it is deleted.
+///
+/// The file stays open until the end: closing it earlier would drop the locks that `SQLite` has on it.
+#[derive(Debug)]
+pub(super) struct PartialCopy {
+    path: PathBuf,
+    file: File,
+    is_finished: bool,
+}
+
+impl PartialCopy {
+    /// Begins a copy in a file of its own, for this user alone.
+    ///
+    /// # Errors
+    /// [`CopyError::UnderWay`] when the file is there already.
+    pub(super) fn create(path: PathBuf) -> Result<Self, CopyError> {
+        match create_private(&path) {
+            Ok(file) => Ok(Self { path, file, is_finished: false }),
+            Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Err(CopyError::UnderWay { path }),
+            Err(source) => Err(CopyError::File { path, source }),
+        }
+    }
+
+    /// Like [`PartialCopy::create`], in place of what a process that was killed has left. Whoever calls this holds a lock that
+    /// keeps others from doing so.
+    pub(super) fn create_anew(path: PathBuf) -> Result<Self, CopyError> {
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CopyError::File { path, source }),
+            _ => Self::create(path),
+        }
+    }
+
+    /// Copies the database of `conn` as of one moment, with what is in its WAL, and says how far it is where that takes long.
+    pub(super) async fn fill(&self, conn: &mut SqliteConnection) -> Result<(), CopyError> {
+        let copying = vacuum_into(conn, &self.path);
+        tokio::pin!(copying);
+        let mut ticks = tokio::time::interval(PROGRESS_EVERY);
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                copied = &mut copying => return copied.map_err(CopyError::Sqlite),
+                _ = ticks.tick() => {
+                    let copied_bytes = self.file.metadata().map_or(0, |metadata| metadata.len());
+                    tracing::info!(copied_bytes, "still copying");
+                }
+            }
+        }
+    }
+
+    /// Reads the whole copy, as far as `SQLite` can tell what is damaged.
+    pub(super) async fn verify(&self) -> Result<(), CopyError> {
+        let mut conn = connect_reader(&self.path).await?;
+        let sound = pragma(&mut conn, "select integrity_check = 'ok' from pragma_integrity_check limit 1").await?;
+        conn.close().await?;
+        if sound != 1 {
+            return Err(CopyError::Damaged { path: self.path.clone() });
+        }
+        Ok(())
+    }
+
+    /// Gives the copy its name, once it is on the disk.
+    pub(super) fn finish(mut self, target: &Path) -> Result<(), CopyError> {
+        let failed = |source| CopyError::File { path: target.to_owned(), source };
+        self.file.sync_all().map_err(failed)?;
+        std::fs::rename(&self.path, target).map_err(failed)?;
+        self.is_finished = true;
+        sync_directory(target).map_err(failed)
+    }
+}
+
+impl Drop for PartialCopy {
+    fn drop(&mut self) {
+        if !self.is_finished
+            && let Err(err) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(error = %err, copy = %self.path.display(), "an unfinished copy is left behind; delete it");
+        }
+    }
+}
+
+/// Makes it last that `path` has been created, renamed or removed.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// VACUUM INTO writes into an empty file that is there, and keeps its mode.
+async fn vacuum_into(conn: &mut SqliteConnection, target: &Path) -> Result<(), sqlx::Error> {
+    let target = target.to_string_lossy();
+    sqlx::query!("vacuum into ?", target).execute(conn).await?;
+    Ok(())
+}
