@@ -52,6 +52,18 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+    /// A write-ahead log lies beside a file that has none of its own.
+    #[error(
+        "{} is not of the {} beside it, so SQLite would spoil one with the other: put the database to which it belongs back,          or move it away",
+        wal.display(),
+        path.display()
+    )]
+    StrayWal {
+        /// The database.
+        path: PathBuf,
+        /// The log.
+        wal: PathBuf,
+    },
     /// Another server has it open.
     #[error("another chinwag is running on {}: stop it first, or give this one a database of its own", path.display())]
     InUse {

@@ -1,6 +1,7 @@
 //! Opening the database: whose file it is, and that nobody else has it.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -12,7 +13,7 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use super::OpenError;
 use super::connect::{connect_reader, connect_readers, connect_writer, error_code, pragma};
-use super::lock::{DatabaseLock, open_private};
+use super::lock::{DatabaseLock, open_private, with_suffix};
 use super::migrate::{self, MIGRATOR};
 
 /// 'chwn': what our files carry as `application_id`. The first migration sets it.
@@ -38,8 +39,13 @@ pub(super) struct Database {
 /// Opens the database of `url`, or creates it; migrates it where it is older than this binary.
 /// `acquire_timeout` is how long a read waits for a connection.
 pub(super) async fn open(url: &str, acquire_timeout: Duration) -> Result<Database, OpenError> {
-    let path = create_if_missing(&path_of(url)?)?;
+    let path = path_of(url)?;
+    if !path.exists() {
+        refuse_stray_wal(&path)?;
+    }
+    let path = create_if_missing(&path)?;
     let lock = DatabaseLock::acquire(&path)?;
+    refuse_stray_wal(&path)?;
     let damaged = |err| damaged(&path, err);
     let version = examine(&path).await.map_err(damaged)?;
     migrate::migrate(&path, version, &MIGRATOR).await.map_err(damaged)?;
@@ -90,6 +96,29 @@ fn create_if_missing(path: &Path) -> Result<PathBuf, OpenError> {
         tracing::warn!(database = %path.display(), "other users of this machine may read the database: chmod 600 it");
     }
     Ok(path)
+}
+
+/// Refuses a write-ahead log that cannot be the file's own: `SQLite` would write another database's pages into the file, or
+/// delete the log where the file is empty.
+///
+/// A file that has a log says in its header that it is in WAL mode; a copy made by VACUUM INTO, or none, does not. To be called
+/// before this process has a connection to the file: reading it otherwise than through `SQLite` drops the connection's locks.
+///
+/// Source: sqlite.org/fileformat2.html, "The Database Header": the read version, at offset 19, is 2 for WAL.
+fn refuse_stray_wal(path: &Path) -> Result<(), OpenError> {
+    const READ_VERSION: usize = 19;
+    let wal = with_suffix(path, "-wal");
+    if wal.metadata().map_or(0, |metadata| metadata.len()) == 0 {
+        return Ok(());
+    }
+    let mut header = Vec::new();
+    match File::open(path).and_then(|file| file.take(100).read_to_end(&mut header)) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => {
+            Err(OpenError::File { path: path.to_owned(), source: err })
+        }
+        _ if header.get(READ_VERSION) == Some(&2) => Ok(()),
+        _ => Err(OpenError::StrayWal { path: path.to_owned(), wal }),
+    }
 }
 
 /// The schema version of the file, 0 when it is new; looks without changing anything.

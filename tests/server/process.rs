@@ -20,7 +20,7 @@ use crate::database;
 use crate::helpers::{PASSWORD, within};
 
 /// `chinwag serve` in a directory of its own, without the environment's settings.
-fn command(directory: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
     command.args(arguments).current_dir(directory);
     command.env_remove("DATABASE_URL").env_remove("CHINWAG_LISTEN").env_remove("RUST_LOG");
@@ -28,7 +28,7 @@ fn command(directory: &Path, arguments: &[&str]) -> Command {
 }
 
 /// A running server; killed with the test.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     /// What it says on stdout once it listens.
     line: String,
@@ -37,7 +37,7 @@ struct Process {
 }
 
 impl Process {
-    fn start(directory: &Path) -> Self {
+    pub(crate) fn start(directory: &Path) -> Self {
         Self::spawn(command(directory, &["serve", "--listen", "127.0.0.1:0"]), directory)
     }
 
@@ -57,15 +57,15 @@ impl Process {
         process
     }
 
-    fn addresses(&self) -> Vec<SocketAddr> {
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.line.split([' ', ',']).filter_map(|word| word.parse().ok()).collect()
     }
 
-    async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         within("a connection", Client::connect(self.addresses()[0], Framing::Array)).await.unwrap()
     }
 
-    async fn register(&self, name: &str) -> Client {
+    pub(crate) async fn register(&self, name: &str) -> Client {
         let mut client = self.connect().await;
         client.register(name, PASSWORD).await.unwrap();
         client.log_in(name, PASSWORD).await.unwrap();
@@ -92,13 +92,13 @@ impl Process {
         within("the process to end", ended).await
     }
 
-    async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.signal(Signal::TERM);
         let status = self.ended().await;
         assert!(status.success(), "{status}: {}", self.logged());
     }
 
-    async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.signal(Signal::KILL);
         self.ended().await;
     }
@@ -118,7 +118,7 @@ impl Drop for Process {
     }
 }
 
-fn scratch() -> TempDir {
+pub(crate) fn scratch() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
@@ -315,6 +315,30 @@ async fn it_goes_on_where_nobody_takes_its_log_and_when_its_terminal_is_closed()
     process.signal(Signal::TERM);
 
     assert_eq!(process.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_wal_that_is_another_databases_is_neither_written_into_one_nor_deleted() {
+    let directory = scratch();
+    let [database, copy, wal] = ["", ".copy", "-wal"].map(|end| directory.path().join(format!("chinwag.db{end}")));
+    Process::start(directory.path()).stop().await;
+    std::fs::copy(&database, &copy).unwrap();
+    drop(database::meddle(&copy, "pragma journal_mode = delete").await);
+    let process = Process::start(directory.path());
+    process.register("ada").await;
+    process.kill().await;
+    let left = std::fs::read(&wal).unwrap();
+
+    // What a person does who copies a backup over the database, or moves the database alone.
+    std::fs::rename(&copy, &database).unwrap();
+    let (code, said) = refused(directory.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    assert!(code == Some(1) && said.contains("chinwag.db-wal is not of the"), "{said}");
+    std::fs::remove_file(&database).unwrap();
+    let (code, said) = refused(directory.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    assert!(code == Some(1) && said.contains("chinwag.db-wal is not of the"), "{said}");
+
+    assert_eq!(std::fs::read(&wal).unwrap(), left);
+    assert!(!database.exists());
 }
 
 #[tokio::test]
