@@ -26,6 +26,20 @@ pub enum Command {
     /// Creates the database if there is none and migrates it if it is older than this chinwag. Prints one line to stdout once it
     /// listens; logs go to stderr, as much as RUST_LOG asks for. SIGINT and SIGTERM end it in order, a second one at once.
     Serve(Serve),
+    /// Say whether a database is sound, and if not, what to do
+    ///
+    /// Reads the whole file: its structure, its rows and what they refer to, that the log of messages has no gaps, which schema
+    /// it has, and who may open it. Changes nothing, and works while a server runs on the database. Exit code: 0 sound, 1 not
+    /// sound or not to be read, 2 wrong usage.
+    Check(Existing),
+}
+
+/// A database that is there.
+#[derive(Debug, Args)]
+pub struct Existing {
+    /// The database
+    #[arg(long, value_name = "sqlite://PATH", env = "DATABASE_URL", default_value = "sqlite://chinwag.db")]
+    pub database_url: String,
 }
 
 /// How to serve.
@@ -164,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_those_of_the_configuration() {
-        let Cli { command: Command::Serve(serve) } = Cli::parse_from(["chinwag", "serve"]);
+        let Command::Serve(serve) = Cli::parse_from(["chinwag", "serve"]).command else { panic!("not serve") };
         if std::env::var_os("CHINWAG_LISTEN").is_none() {
             assert_eq!(serve.listen, Config::default().listen);
         }

@@ -7,6 +7,8 @@
 //! A room uses those below it and never one above it.
 //!
 //! - `main.rs` and [`cli`]: the command line. [`telemetry`]: logs.
+//! - [`admin`]: checking a database from the command line. It uses [`store`] alone. *It never changes a database that a server
+//!   runs on.*
 //! - [`server`] puts everything together: binds, opens the database, runs until it is told to stop, ends in order.
 //! - [`net`]: sockets. One task for each connection, in which one loop reads requests and one writes what the outbox holds.
 //!   *It does not know what a request means.*
@@ -50,6 +52,7 @@
 //! 6. Bob's TCP acknowledges the bytes. A moment later his connection notices, notes that he has received the log up to this
 //!    id, and within a second the mark is saved: his next login begins behind it.
 
+pub mod admin;
 pub mod cli;
 pub mod client;
 pub mod config;

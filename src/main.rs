@@ -4,10 +4,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chinwag::cli::{Cli, Command, Serve};
+use chinwag::cli::{Cli, Command, Existing, Serve};
 use chinwag::net::Tls;
 use chinwag::server::Server;
-use chinwag::{shutdown, telemetry};
+use chinwag::telemetry::{self, LogFormat};
+use chinwag::{admin, shutdown};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,9 +19,10 @@ fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let result = match command {
         Command::Serve(serve) => run(&serve),
+        Command::Check(existing) => check(&existing),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(err) => {
             // Nobody may be listening, which changes nothing.
             writeln!(std::io::stderr(), "chinwag: {}", chain(&err)).ok();
@@ -43,7 +45,7 @@ fn chain(err: &anyhow::Error) -> String {
 }
 
 #[tokio::main]
-async fn run(serve: &Serve) -> anyhow::Result<()> {
+async fn run(serve: &Serve) -> anyhow::Result<ExitCode> {
     telemetry::start(serve.log_format);
     let shutdown = on_signal().context("cannot listen for signals")?;
     let config = serve.config().map_err(anyhow::Error::msg)?;
@@ -52,7 +54,14 @@ async fn run(serve: &Serve) -> anyhow::Result<()> {
     reload_on_hangup(server.certificate()).context("cannot listen for signals")?;
     server.run(shutdown).await?;
     tracing::info!("stopped");
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+#[tokio::main]
+async fn check(existing: &Existing) -> anyhow::Result<ExitCode> {
+    telemetry::start(LogFormat::Text);
+    let is_sound = admin::check(&existing.database_url).await?;
+    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The one line on stdout: scripts read the real port from it.

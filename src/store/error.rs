@@ -52,6 +52,18 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+    /// There is no such file.
+    #[error("there is no database {}: check --database-url", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is there, and nothing is in it.
+    #[error("{} is empty: no server has finished starting on it yet", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// A write-ahead log lies beside a file that has none of its own.
     #[error(
         "{} is not of the {} beside it, so SQLite would spoil one with the other: put the database to which it belongs back,          or move it away",

@@ -5,6 +5,7 @@
 //! Nothing here knows sockets, responses or who is online.
 
 mod batch;
+mod check;
 mod connect;
 mod contact;
 mod copy;
@@ -28,6 +29,7 @@ use sqlx::SqlitePool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use check::{Contents, Problem, Report, check};
 pub use draft::{Author, Draft, LoggedIn, Outcome, Refusal, SentGroupMessage, SentWhisper};
 pub use error::{CopyError, OpenError, StoreError};
 pub use message::{Owed, Page, Place};

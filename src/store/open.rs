@@ -77,6 +77,16 @@ fn path_of(url: &str) -> Result<PathBuf, OpenError> {
     Ok(path)
 }
 
+/// The canonical path of the database of `url`, which is there.
+pub(super) fn find(url: &str) -> Result<PathBuf, OpenError> {
+    let path = path_of(url)?;
+    match path.canonicalize() {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Err(OpenError::Missing { path }),
+        Err(source) => Err(OpenError::File { path, source }),
+        Ok(path) => Ok(path),
+    }
+}
+
 /// The canonical path of the file, which is made if it is not there: `SQLite` would let the whole system read it.
 fn create_if_missing(path: &Path) -> Result<PathBuf, OpenError> {
     let failed = |source| OpenError::File { path: path.to_owned(), source };
@@ -105,7 +115,7 @@ fn create_if_missing(path: &Path) -> Result<PathBuf, OpenError> {
 /// before this process has a connection to the file: reading it otherwise than through `SQLite` drops the connection's locks.
 ///
 /// Source: sqlite.org/fileformat2.html, "The Database Header": the read version, at offset 19, is 2 for WAL.
-fn refuse_stray_wal(path: &Path) -> Result<(), OpenError> {
+pub(super) fn refuse_stray_wal(path: &Path) -> Result<(), OpenError> {
     const READ_VERSION: usize = 19;
     let wal = with_suffix(path, "-wal");
     if wal.metadata().map_or(0, |metadata| metadata.len()) == 0 {
@@ -122,7 +132,7 @@ fn refuse_stray_wal(path: &Path) -> Result<(), OpenError> {
 }
 
 /// The schema version of the file, 0 when it is new; looks without changing anything.
-async fn examine(path: &Path) -> Result<i64, OpenError> {
+pub(super) async fn examine(path: &Path) -> Result<i64, OpenError> {
     let foreign = || OpenError::Foreign { path: path.to_owned() };
     let header = match read_header(path).await {
         Err(OpenError::Sqlite(err)) if error_code(&err) == Some(libsqlite3_sys::SQLITE_NOTADB) => return Err(foreign()),

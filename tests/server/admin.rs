@@ -1,0 +1,213 @@
+//! Checking, backing up and restoring a database, by the program itself.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tempfile::TempDir;
+
+use crate::database;
+use crate::process::{Process, command, scratch};
+
+/// What a command that ended has said.
+struct Said {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs the program in `directory`, on `chinwag.db` unless told otherwise.
+fn run(directory: &TempDir, arguments: &[&str]) -> Said {
+    let output = command(directory.path(), arguments).stdin(Stdio::null()).output().unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    Said { code: output.status.code(), stdout, stderr }
+}
+
+#[track_caller]
+fn assert_done(said: &Said, expected: &str) {
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{}", said.stdout);
+    assert!(said.stdout.contains(expected), "{}", said.stdout);
+}
+
+/// The command has found fault with a database, on stdout.
+#[track_caller]
+fn assert_unsound(said: &Said, expected: &str) {
+    assert_eq!((said.code, said.stderr.as_str()), (Some(1), ""), "{}", said.stdout);
+    assert!(said.stdout.contains(expected), "{}", said.stdout);
+    assert!(said.stdout.contains("chinwag.db is not sound"), "{}", said.stdout);
+}
+
+/// The command could not do what it was asked, and says why on stderr.
+#[track_caller]
+fn assert_refused(said: &Said, expected: &str) {
+    assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{}", said.stderr);
+    assert!(said.stderr.starts_with("chinwag: ") && said.stderr.contains(expected), "{}", said.stderr);
+}
+
+fn database_in(directory: &TempDir) -> PathBuf {
+    directory.path().join("chinwag.db")
+}
+
+/// A database with Ada and Bob, a group of Ada's, and the messages `1` to `100` from her to Bob; no server runs on it.
+async fn stopped() -> TempDir {
+    let directory = scratch();
+    let process = Process::start(directory.path());
+    process.register("bob").await;
+    let mut ada = process.register("ada").await;
+    ada.create_group("tea").await.unwrap();
+    for n in 1..=100 {
+        ada.whisper("bob", &n.to_string()).await.unwrap();
+    }
+    process.stop().await;
+    directory
+}
+
+/// Runs statements against the stopped database, as who repairs or spoils it by hand would.
+async fn meddle(directory: &TempDir, sql: &'static str) {
+    use sqlx::Connection;
+    database::meddle(&database_in(directory), sql).await.close().await.unwrap();
+}
+
+/// What is in a file, and when it was last written to.
+fn state(path: &Path) -> (Vec<u8>, std::time::SystemTime) {
+    (std::fs::read(path).unwrap(), path.metadata().unwrap().modified().unwrap())
+}
+
+#[tokio::test]
+async fn a_sound_database_is_said_to_be_so() {
+    let directory = stopped().await;
+
+    let said = run(&directory, &["check"]);
+
+    assert_done(&said, "chinwag.db is sound: schema version 1, users 2, groups 1, messages 100\n");
+    let by_url = run(&directory, &["check", "--database-url", "sqlite://./chinwag.db"]);
+    assert_eq!(by_url.stdout, said.stdout);
+}
+
+#[tokio::test]
+async fn a_check_leaves_a_live_database_untouched() {
+    let directory = scratch();
+    let process = Process::start(directory.path());
+    let mut ada = process.register("ada").await;
+    ada.whisper("ada", "in the WAL").await.unwrap();
+    let files = ["chinwag.db", "chinwag.db-wal"].map(|name| directory.path().join(name));
+    let before = files.each_ref().map(|path| state(path));
+
+    let said = run(&directory, &["check"]);
+
+    assert_done(&said, "users 1, groups 0, messages 1\n");
+    assert!(files.each_ref().map(|path| state(path)) == before);
+    ada.whisper("ada", "undisturbed").await.unwrap();
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_check_reads_what_a_killed_server_has_left_in_its_wal_and_leaves_it_there() {
+    let directory = scratch();
+    let process = Process::start(directory.path());
+    process.register("ada").await.whisper("ada", "in the WAL").await.unwrap();
+    process.kill().await;
+    let files = ["chinwag.db", "chinwag.db-wal"].map(|name| directory.path().join(name));
+    let before = files.each_ref().map(|path| state(path));
+
+    assert_done(&run(&directory, &["check"]), "messages 1\n");
+    assert!(files.each_ref().map(|path| state(path)) == before);
+}
+
+#[tokio::test]
+async fn flipped_bytes_are_found() {
+    let directory = stopped().await;
+    let path = database_in(&directory);
+    let mut bytes = std::fs::read(&path).unwrap();
+    for page in bytes.chunks_mut(4096).skip(4) {
+        page[..64].iter_mut().for_each(|byte| *byte ^= 0xff);
+    }
+    std::fs::write(&path, bytes).unwrap();
+
+    let said = run(&directory, &["check"]);
+
+    assert_unsound(&said, "wrong: the file is damaged (");
+    assert!(said.stdout.contains("restore a backup"), "{}", said.stdout);
+}
+
+#[tokio::test]
+async fn a_truncated_file_is_found() {
+    let directory = stopped().await;
+    let file = std::fs::File::options().write(true).open(database_in(&directory)).unwrap();
+    for length in [file.metadata().unwrap().len() / 2, 4096, 1000] {
+        file.set_len(length).unwrap();
+
+        assert_eq!(run(&directory, &["check"]).code, Some(1), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_by_other_hands_is_found() {
+    let directory = stopped().await;
+    let sound = std::fs::read(database_in(&directory)).unwrap();
+    for (sql, expected) in [
+        ("delete from messages where message_id in (17, 18, 90)", "3 messages are missing between 17 and 100"),
+        (
+            "update delivery_marks set message_id = 101 where user_id = 1",
+            "1 users have a mark beyond the newest message, 100",
+        ),
+        ("update group_members set joined_id = 2000", "1 memberships begin or end beyond the newest message, 100"),
+        ("pragma foreign_keys = off; delete from users where user_id = 1", "100 rows of messages refer to users"),
+        ("delete from meta", "the table meta has no row"),
+        ("update _sqlx_migrations set checksum = x'00'", "migration 1 was run in another form"),
+        ("delete from _sqlx_migrations", "the record of its migrations does not"),
+        ("drop table _sqlx_migrations", "the record of its migrations does not"),
+    ] {
+        std::fs::write(database_in(&directory), &sound).unwrap();
+        meddle(&directory, sql).await;
+
+        assert_unsound(&run(&directory, &["check"]), expected);
+    }
+}
+
+#[tokio::test]
+async fn messages_that_were_deleted_up_to_the_head_that_is_kept_are_no_gap() {
+    let directory = stopped().await;
+    meddle(&directory, "delete from messages where message_id <= 40; update meta set head = 50").await;
+
+    assert_done(&run(&directory, &["check"]), "messages 60\n");
+}
+
+#[tokio::test]
+async fn files_that_others_may_open_are_found() {
+    let directory = stopped().await;
+    std::fs::set_permissions(database_in(&directory), PermissionsExt::from_mode(0o644)).unwrap();
+
+    assert_unsound(&run(&directory, &["check"]), "chinwag.db (mode 644): chmod 600 it");
+}
+
+#[tokio::test]
+async fn what_is_not_a_database_of_this_version_is_not_checked() {
+    let directory = stopped().await;
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("text.db"), "not a database at all, and longer than a header\n".repeat(100)).unwrap();
+    std::fs::write(path("empty.db"), "").unwrap();
+    std::fs::copy(path("chinwag.db"), path("newer.db")).unwrap();
+    drop(database::meddle(&path("newer.db"), "pragma user_version = 999").await);
+
+    for (name, expected) in [
+        ("missing.db", "there is no database missing.db"),
+        ("text.db", "is not a chinwag database"),
+        ("empty.db", "is empty"),
+        ("newer.db", "has schema version 999, and this chinwag knows versions up to 1"),
+    ] {
+        let said = run(&directory, &["check", "--database-url", &format!("sqlite://{name}")]);
+        assert_refused(&said, expected);
+    }
+    assert!(!path("missing.db").exists());
+    assert_eq!(run(&directory, &["check", "--fast"]).code, Some(2));
+}
+
+#[tokio::test]
+async fn a_wal_that_is_another_databases_is_found() {
+    let directory = stopped().await;
+    drop(database::meddle(&database_in(&directory), "pragma journal_mode = delete").await);
+    std::fs::write(directory.path().join("chinwag.db-wal"), "left over").unwrap();
+
+    assert_refused(&run(&directory, &["check"]), "chinwag.db-wal is not of the");
+}
