@@ -1,10 +1,11 @@
-//! What who runs a server does with its database from the command line: checks it. Results go to stdout.
+//! What who runs a server does with its database from the command line: checks it, backs it up. Results go to stdout.
 //!
 //! It never says what is in a message, and it never changes a database that a server runs on.
 
 use std::fmt;
+use std::path::Path;
 
-use crate::store::{self, Contents, OpenError, Report};
+use crate::store::{self, Backup, BackupError, Contents, OpenError, Report};
 
 /// Says whether the database of `url` is sound, and what is wrong with it. True when it is.
 ///
@@ -14,6 +15,17 @@ pub async fn check(url: &str) -> Result<bool, OpenError> {
     let report = store::check(url).await?;
     print!("{}", Findings(&report));
     Ok(report.problems.is_empty())
+}
+
+/// Copies the database of `url` to `file`, and says what is in the copy.
+///
+/// # Errors
+/// [`BackupError`]; no copy is there.
+pub async fn back_up(url: &str, file: &Path) -> Result<(), BackupError> {
+    let Backup { database, path, size_bytes, contents } = store::back_up(url, file).await?;
+    let contents = contents.map_or_else(String::new, |contents| format!("{}, ", Amount(&contents)));
+    println!("backed up {} to {}: {contents}{size_bytes} bytes", database.display(), path.display());
+    Ok(())
 }
 
 /// A report as lines for a person.

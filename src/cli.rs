@@ -32,6 +32,12 @@ pub enum Command {
     /// it has, and who may open it. Changes nothing, and works while a server runs on the database. Exit code: 0 sound, 1 not
     /// sound or not to be read, 2 wrong usage.
     Check(Existing),
+    /// Copy a database to a file, whether a server runs on it or not
+    ///
+    /// What was acknowledged before the backup began is in it. FILE is one file, for its user alone; it is read back whole and is
+    /// on the disk before it gets its name. Nothing is ever overwritten. Exit code: 0 done, 1 there is no backup, and stderr
+    /// says why, 2 wrong usage, 130 ended by a signal.
+    Backup(Backup),
 }
 
 /// A database that is there.
@@ -40,6 +46,16 @@ pub struct Existing {
     /// The database
     #[arg(long, value_name = "sqlite://PATH", env = "DATABASE_URL", default_value = "sqlite://chinwag.db")]
     pub database_url: String,
+}
+
+/// What to back up, and where to.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The copy; must not be there yet
+    pub file: PathBuf,
+    /// The database.
+    #[command(flatten)]
+    pub existing: Existing,
 }
 
 /// How to serve.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chinwag::cli::{Cli, Command, Existing, Serve};
+use chinwag::cli::{Backup, Cli, Command, Existing, Serve};
 use chinwag::net::Tls;
 use chinwag::server::Server;
 use chinwag::telemetry::{self, LogFormat};
@@ -13,13 +13,14 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What a shell sees of a process that SIGINT has ended.
-const INTERRUPTED: i32 = 130;
+const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let result = match command {
         Command::Serve(serve) => run(&serve),
         Command::Check(existing) => check(&existing),
+        Command::Backup(backup) => back_up(&backup),
     };
     match result {
         Ok(code) => code,
@@ -64,6 +65,26 @@ async fn check(existing: &Existing) -> anyhow::Result<ExitCode> {
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+#[tokio::main]
+async fn back_up(backup: &Backup) -> anyhow::Result<ExitCode> {
+    telemetry::start(LogFormat::Text);
+    unless_interrupted(admin::back_up(&backup.existing.database_url, &backup.file)).await
+}
+
+/// Drops `work` at the first SIGINT or SIGTERM, so that nothing half done is left of it.
+async fn unless_interrupted<E>(work: impl Future<Output = Result<(), E>>) -> anyhow::Result<ExitCode>
+where
+    E: Into<anyhow::Error>,
+{
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    tokio::select! {
+        done = work => done.map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
+        _ = terminate.recv() => Ok(ExitCode::from(INTERRUPTED)),
+    }
+}
+
 /// The one line on stdout: scripts read the real port from it.
 fn announce(server: &Server) {
     let line = format!(
@@ -106,7 +127,7 @@ fn on_signal() -> std::io::Result<shutdown::Shutdown> {
         tracing::info!("stopping; a second signal ends it at once");
         trigger.trigger();
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        std::process::exit(INTERRUPTED);
+        std::process::exit(INTERRUPTED.into());
     });
     Ok(shutdown)
 }

@@ -30,6 +30,10 @@ impl PartialCopy {
     /// # Errors
     /// [`CopyError::UnderWay`] when the file is there already.
     pub(super) fn create(path: PathBuf) -> Result<Self, CopyError> {
+        if path.to_str().is_none() {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "the path is not UTF-8");
+            return Err(CopyError::File { path, source });
+        }
         match create_private(&path) {
             Ok(file) => Ok(Self { path, file, is_finished: false }),
             Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Err(CopyError::UnderWay { path }),
@@ -44,6 +48,11 @@ impl PartialCopy {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CopyError::File { path, source }),
             _ => Self::create(path),
         }
+    }
+
+    /// Where it is until it is finished.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Copies the database of `conn` as of one moment, with what is in its WAL, and says how far it is where that takes long.
@@ -74,13 +83,15 @@ impl PartialCopy {
         Ok(())
     }
 
-    /// Gives the copy its name, once it is on the disk.
-    pub(super) fn finish(mut self, target: &Path) -> Result<(), CopyError> {
+    /// Gives the copy its name, once it is on the disk; returns how large it is. Units: bytes.
+    pub(super) fn finish(mut self, target: &Path) -> Result<u64, CopyError> {
         let failed = |source| CopyError::File { path: target.to_owned(), source };
+        let size_bytes = self.file.metadata().map_err(failed)?.len();
         self.file.sync_all().map_err(failed)?;
         std::fs::rename(&self.path, target).map_err(failed)?;
         self.is_finished = true;
-        sync_directory(target).map_err(failed)
+        sync_directory(target).map_err(failed)?;
+        Ok(size_bytes)
     }
 }
 

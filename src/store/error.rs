@@ -89,7 +89,7 @@ pub enum OpenError {
         version: String,
     },
     /// Some other program's file.
-    #[error("{} is not a chinwag database: nothing in it was changed; choose another --database-url", path.display())]
+    #[error("{} is not a chinwag database: nothing in it was changed; name another file", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -140,7 +140,7 @@ pub enum OpenError {
         violations: usize,
     },
     /// `SQLite` said no.
-    #[error("the database cannot be opened")]
+    #[error("the database cannot be opened; `chinwag check` says whether it is damaged")]
     Sqlite(#[from] sqlx::Error),
 }
 
@@ -168,6 +168,23 @@ pub enum CopyError {
         path: PathBuf,
     },
     /// `SQLite` could not read the database or not write the copy.
-    #[error("copying the database failed")]
+    #[error("copying the database failed; `chinwag check` says whether it is damaged")]
     Sqlite(#[from] sqlx::Error),
+}
+
+/// No backup was made, and nothing is left of it. Each text says what to do, or has a source that does.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// There is something where the backup should be.
+    #[error("{} is there already, and a backup overwrites nothing: name another file", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The copy failed.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
 }

@@ -62,7 +62,8 @@ async fn copy(conn: &mut SqliteConnection, path: &Path, version: i64) -> Result<
     let partial = PartialCopy::create_anew(with_suffix(&target, ".partial"))?;
     partial.fill(conn).await?;
     partial.verify().await?;
-    partial.finish(&target)
+    partial.finish(&target)?;
+    Ok(())
 }
 
 fn unused(path: &Path, version: i64) -> PathBuf {

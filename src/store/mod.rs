@@ -4,6 +4,7 @@
 //! writer, which decides it, commits it together with what else has queued up, and hands the outcome on in commit order.
 //! Nothing here knows sockets, responses or who is online.
 
+mod backup;
 mod batch;
 mod check;
 mod connect;
@@ -29,9 +30,10 @@ use sqlx::SqlitePool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use backup::{Backup, back_up};
 pub use check::{Contents, Problem, Report, check};
 pub use draft::{Author, Draft, LoggedIn, Outcome, Refusal, SentGroupMessage, SentWhisper};
-pub use error::{CopyError, OpenError, StoreError};
+pub use error::{BackupError, CopyError, OpenError, StoreError};
 pub use message::{Owed, Page, Place};
 pub use user::Credentials;
 

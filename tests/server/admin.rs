@@ -1,12 +1,16 @@
 //! Checking, backing up and restoring a database, by the program itself.
 
-use std::os::unix::fs::PermissionsExt;
+use std::collections::HashSet;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
 use crate::database;
+use crate::helpers::within;
 use crate::process::{Process, command, scratch};
 
 /// What a command that ended has said.
@@ -73,6 +77,15 @@ fn state(path: &Path) -> (Vec<u8>, std::time::SystemTime) {
     (std::fs::read(path).unwrap(), path.metadata().unwrap().modified().unwrap())
 }
 
+/// Spoils the heads of all pages but the first four.
+fn flip_bytes(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    for page in bytes.chunks_mut(4096).skip(4) {
+        page[..64].iter_mut().for_each(|byte| *byte ^= 0xff);
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
 #[tokio::test]
 async fn a_sound_database_is_said_to_be_so() {
     let directory = stopped().await;
@@ -117,12 +130,7 @@ async fn a_check_reads_what_a_killed_server_has_left_in_its_wal_and_leaves_it_th
 #[tokio::test]
 async fn flipped_bytes_are_found() {
     let directory = stopped().await;
-    let path = database_in(&directory);
-    let mut bytes = std::fs::read(&path).unwrap();
-    for page in bytes.chunks_mut(4096).skip(4) {
-        page[..64].iter_mut().for_each(|byte| *byte ^= 0xff);
-    }
-    std::fs::write(&path, bytes).unwrap();
+    flip_bytes(&database_in(&directory));
 
     let said = run(&directory, &["check"]);
 
@@ -210,4 +218,120 @@ async fn a_wal_that_is_another_databases_is_found() {
     std::fs::write(directory.path().join("chinwag.db-wal"), "left over").unwrap();
 
     assert_refused(&run(&directory, &["check"]), "chinwag.db-wal is not of the");
+}
+
+/// Registers, then whispers to oneself until it `is_over`; notes what was acknowledged.
+async fn work(process: &Process, name: &str, is_over: &AtomicBool, acknowledged: &Mutex<Vec<String>>) {
+    let mut client = process.register(name).await;
+    for n in 0.. {
+        let content = format!("{name} {n}");
+        client.whisper(name, &content).await.unwrap();
+        acknowledged.lock().unwrap().push(content);
+        if is_over.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+}
+
+/// Backs up to `backup.db` while four clients write; returns what was acknowledged before the backup began.
+async fn back_up_under_load(directory: &TempDir, process: &Process) -> Vec<String> {
+    let (is_over, acknowledged) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let writing = async {
+        let workers = ["ada", "bob", "eve", "mallory"].map(|name| work(process, name, &is_over, &acknowledged));
+        let [ada, bob, eve, mallory] = workers;
+        tokio::join!(ada, bob, eve, mallory);
+    };
+    let backing_up = async {
+        while acknowledged.lock().unwrap().len() < 400 {
+            tokio::task::yield_now().await;
+        }
+        let before = acknowledged.lock().unwrap().clone();
+        let mut command = command(directory.path(), &["backup", "backup.db"]);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(output.status.success(), "{output:?}");
+        before
+    };
+    let ((), before) = within("a backup under load", async { tokio::join!(writing, backing_up) }).await;
+    assert!(acknowledged.lock().unwrap().len() > before.len(), "nobody wrote during the backup");
+    before
+}
+
+async fn assert_has(database: &Path, contents: &[String]) {
+    let stored: HashSet<String> = database::texts(database, "select content from messages").await.into_iter().collect();
+    let lost: Vec<_> = contents.iter().filter(|content| !stored.contains(*content)).collect();
+    assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), contents.len());
+}
+
+#[tokio::test]
+async fn a_backup_under_load_has_all_that_was_acknowledged_before_and_is_one_private_file() {
+    let directory = scratch();
+    let process = Process::start(directory.path());
+
+    let before = back_up_under_load(&directory, &process).await;
+
+    let backup = directory.path().join("backup.db");
+    assert_has(&backup, &before).await;
+    assert_eq!(backup.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_done(&run(&directory, &["check", "--database-url", "sqlite://backup.db"]), "backup.db is sound");
+    for beside in ["backup.db.partial", "backup.db-wal", "backup.db-shm"] {
+        assert!(!directory.path().join(beside).exists(), "{beside}");
+    }
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_backup_says_what_is_in_it() {
+    let directory = stopped().await;
+
+    let said = run(&directory, &["backup", "backup.db"]);
+
+    let size = directory.path().join("backup.db").metadata().unwrap().len();
+    assert_done(&said, &format!("/backup.db: users 2, groups 1, messages 100, {size} bytes\n"));
+}
+
+#[tokio::test]
+async fn a_backup_has_what_a_killed_server_has_left_in_its_wal() {
+    let directory = scratch();
+    let process = Process::start(directory.path());
+    process.register("ada").await.whisper("ada", "in the WAL").await.unwrap();
+    process.kill().await;
+
+    assert_done(&run(&directory, &["backup", "backup.db"]), "messages 1, ");
+    assert_has(&directory.path().join("backup.db"), &["in the WAL".to_owned()]).await;
+}
+
+#[tokio::test]
+async fn a_backup_overwrites_nothing_and_makes_none_of_what_is_not_a_database() {
+    let directory = stopped().await;
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("mine.txt"), "mine").unwrap();
+    std::fs::write(path("other.db.partial"), "another's").unwrap();
+    symlink("nowhere", path("link.db")).unwrap();
+
+    for (arguments, expected) in [
+        (&["backup", "mine.txt"][..], "mine.txt is there already"),
+        (&["backup", "link.db"], "link.db is there already"),
+        (&["backup", "chinwag.db"], "chinwag.db is there already"),
+        (&["backup", "other.db"], "other.db.partial is there"),
+        (&["backup", "missing/backup.db"], "check that its directory exists"),
+        (&["backup", "new.db", "--database-url", "sqlite://missing.db"], "there is no database missing.db"),
+        (&["backup", "new.db", "--database-url", "sqlite://mine.txt"], "is not a chinwag database"),
+    ] {
+        assert_refused(&run(&directory, arguments), expected);
+    }
+    assert_eq!(std::fs::read(path("mine.txt")).unwrap(), b"mine");
+    assert_eq!(std::fs::read(path("other.db.partial")).unwrap(), b"another's");
+    assert!(!path("new.db").exists() && !path("new.db.partial").exists());
+    assert_eq!(run(&directory, &["backup"]).code, Some(2));
+}
+
+#[tokio::test]
+async fn no_backup_is_made_of_a_damaged_database() {
+    let directory = stopped().await;
+    flip_bytes(&database_in(&directory));
+
+    assert_refused(&run(&directory, &["backup", "backup.db"]), "`chinwag check` says whether it is damaged");
+    assert!(!directory.path().join("backup.db").exists());
+    assert!(!directory.path().join("backup.db.partial").exists());
 }
