@@ -1,11 +1,12 @@
-//! What who runs a server does with its database from the command line: checks it, backs it up. Results go to stdout.
+//! What who runs a server does with its database from the command line: checks it, backs it up, restores it.
+//! Results go to stdout.
 //!
 //! It never says what is in a message, and it never changes a database that a server runs on.
 
 use std::fmt;
 use std::path::Path;
 
-use crate::store::{self, Backup, BackupError, Contents, OpenError, Report};
+use crate::store::{self, Backup, BackupError, Contents, OpenError, Report, RestoreError, Restored};
 
 /// Says whether the database of `url` is sound, and what is wrong with it. True when it is.
 ///
@@ -25,6 +26,20 @@ pub async fn back_up(url: &str, file: &Path) -> Result<(), BackupError> {
     let Backup { database, path, size_bytes, contents } = store::back_up(url, file).await?;
     let contents = contents.map_or_else(String::new, |contents| format!("{}, ", Amount(&contents)));
     println!("backed up {} to {}: {contents}{size_bytes} bytes", database.display(), path.display());
+    Ok(())
+}
+
+/// Puts a copy of the backup `file` where `url` says, and says what became of the database that was there.
+///
+/// # Errors
+/// [`RestoreError`].
+pub async fn restore(url: &str, file: &Path) -> Result<(), RestoreError> {
+    let Restored { database, contents, replaced } = store::restore(url, file).await?;
+    let contents = contents.map_or_else(String::new, |contents| format!(": {}", Amount(&contents)));
+    println!("restored {} from {}{contents}", database.display(), file.display());
+    if let Some(replaced) = replaced {
+        println!("the database that was there is now {}", replaced.display());
+    }
     Ok(())
 }
 

@@ -38,6 +38,12 @@ pub enum Command {
     /// on the disk before it gets its name. Nothing is ever overwritten. Exit code: 0 done, 1 there is no backup, and stderr
     /// says why, 2 wrong usage, 130 ended by a signal.
     Backup(Backup),
+    /// Put a backup in the place of a database that no server runs on
+    ///
+    /// FILE is checked first and stays as it is; a copy of it takes the database's place in one step. A database that is there is
+    /// kept under the name that is printed; some other file is never touched. Exit code: 0 done, 1 not restored, and stderr says
+    /// why, 2 wrong usage, 130 ended by a signal.
+    Restore(Restore),
 }
 
 /// A database that is there.
@@ -56,6 +62,16 @@ pub struct Backup {
     /// The database.
     #[command(flatten)]
     pub existing: Existing,
+}
+
+/// What to restore, and where to.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup: a sound chinwag database
+    pub file: PathBuf,
+    /// The database to restore; need not be there
+    #[arg(long, value_name = "sqlite://PATH", env = "DATABASE_URL", default_value = "sqlite://chinwag.db")]
+    pub database_url: String,
 }
 
 /// How to serve.

@@ -7,7 +7,7 @@
 //! A room uses those below it and never one above it.
 //!
 //! - `main.rs` and [`cli`]: the command line. [`telemetry`]: logs.
-//! - [`admin`]: checking a database and backing it up, from the command line. It uses [`store`] alone. *It never changes a database that a server
+//! - [`admin`]: checking a database, backing it up and restoring it, from the command line. It uses [`store`] alone. *It never changes a database that a server
 //!   runs on.*
 //! - [`server`] puts everything together: binds, opens the database, runs until it is told to stop, ends in order.
 //! - [`net`]: sockets. One task for each connection, in which one loop reads requests and one writes what the outbox holds.

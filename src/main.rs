@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chinwag::cli::{Backup, Cli, Command, Existing, Serve};
+use chinwag::cli::{Backup, Cli, Command, Existing, Restore, Serve};
 use chinwag::net::Tls;
 use chinwag::server::Server;
 use chinwag::telemetry::{self, LogFormat};
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => run(&serve),
         Command::Check(existing) => check(&existing),
         Command::Backup(backup) => back_up(&backup),
+        Command::Restore(asked) => restore(&asked),
     };
     match result {
         Ok(code) => code,
@@ -69,6 +70,12 @@ async fn check(existing: &Existing) -> anyhow::Result<ExitCode> {
 async fn back_up(backup: &Backup) -> anyhow::Result<ExitCode> {
     telemetry::start(LogFormat::Text);
     unless_interrupted(admin::back_up(&backup.existing.database_url, &backup.file)).await
+}
+
+#[tokio::main]
+async fn restore(asked: &Restore) -> anyhow::Result<ExitCode> {
+    telemetry::start(LogFormat::Text);
+    unless_interrupted(admin::restore(&asked.database_url, &asked.file)).await
 }
 
 /// Drops `work` at the first SIGINT or SIGTERM, so that nothing half done is left of it.

@@ -67,6 +67,11 @@ pub(super) async fn connect_migrator(path: &Path) -> Result<SqliteConnection, Op
     Ok(conn)
 }
 
+/// Opens a connection that writes to a copy nobody else has. It stays what VACUUM INTO makes, one file without a WAL.
+pub(super) async fn connect_copy(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    options(path).synchronous(SqliteSynchronous::Full).connect().await
+}
+
 async fn check_durable(conn: &mut SqliteConnection) -> Result<(), OpenError> {
     if pragma(conn, "select journal_mode = 'wal' from pragma_journal_mode").await? != 1 {
         return Err(OpenError::Setting { setting: "journal_mode = wal" });

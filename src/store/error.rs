@@ -53,7 +53,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// There is no such file.
-    #[error("there is no database {}: check --database-url", path.display())]
+    #[error("there is no database {}: check its path", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
@@ -77,7 +77,7 @@ pub enum OpenError {
         wal: PathBuf,
     },
     /// Another server has it open.
-    #[error("another chinwag is running on {}: stop it first, or give this one a database of its own", path.display())]
+    #[error("another chinwag is running on {}: stop it first, or name another database", path.display())]
     InUse {
         /// The database.
         path: PathBuf,
@@ -187,4 +187,65 @@ pub enum BackupError {
     /// The copy failed.
     #[error(transparent)]
     Copy(#[from] CopyError),
+}
+
+/// A backup was not restored, and but for [`RestoreError::Stale`] the database is as it was. Each text says what to do, or has a source that does.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The backup or the database cannot be opened, or a server holds the database.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The backup is the database.
+    #[error("{} is the database itself: name a backup, or with --database-url another database", path.display())]
+    Itself {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What would be replaced is not ours, or too damaged to say so.
+    #[error(
+        "{} is there, and is not a chinwag database or too damaged to tell: move it and any -wal and -shm beside it away first",
+        path.display()
+    )]
+    Unrelated {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An unfinished change of what would be replaced.
+    #[error("{} holds an unfinished change of {}: move both away first", journal.display(), path.display())]
+    Journal {
+        /// The database.
+        path: PathBuf,
+        /// The journal.
+        journal: PathBuf,
+    },
+    /// The backup is not sound.
+    #[error("{} is not sound, so nothing was restored: {problem}", path.display())]
+    Unsound {
+        /// The backup.
+        path: PathBuf,
+        /// The first of what is wrong with it.
+        problem: String,
+    },
+    /// The copy of the backup failed.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// The former database cannot be kept under another name.
+    #[error("cannot keep the present database as {}, so nothing was restored", path.display())]
+    Keep {
+        /// That name.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database is restored, and the former one's WAL still lies beside it.
+    #[error(
+        "{} is restored, but the -wal and -shm of the former database could not be moved: do so before a server starts",
+        path.display()
+    )]
+    Stale {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }

@@ -20,6 +20,7 @@ mod message;
 mod migrate;
 mod open;
 mod plan;
+mod restore;
 mod session;
 mod user;
 mod writer;
@@ -33,8 +34,9 @@ use tokio::task::JoinHandle;
 pub use backup::{Backup, back_up};
 pub use check::{Contents, Problem, Report, check};
 pub use draft::{Author, Draft, LoggedIn, Outcome, Refusal, SentGroupMessage, SentWhisper};
-pub use error::{BackupError, CopyError, OpenError, StoreError};
+pub use error::{BackupError, CopyError, OpenError, RestoreError, StoreError};
 pub use message::{Owed, Page, Place};
+pub use restore::{Restored, restore};
 pub use user::Credentials;
 
 use crate::config::Config;

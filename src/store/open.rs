@@ -87,6 +87,38 @@ pub(super) fn find(url: &str) -> Result<PathBuf, OpenError> {
     }
 }
 
+/// The canonical path that the database of `url` has or would have.
+pub(super) fn place(url: &str) -> Result<PathBuf, OpenError> {
+    let path = path_of(url)?;
+    let failed = |source| OpenError::File { path: path.clone(), source };
+    // A link that leads nowhere is not replaced: what it leads to may only be away for a while.
+    let Some(name) = path.file_name().filter(|_| path.symlink_metadata().is_err()) else {
+        return path.canonicalize().map_err(failed);
+    };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Ok(directory.unwrap_or(Path::new(".")).canonicalize().map_err(failed)?.join(name))
+}
+
+/// Whether the header of the file at `path` carries our `application_id`, be the rest readable or not. Like
+/// [`refuse_stray_wal`], to be asked before this process has a connection to the file.
+pub(super) fn is_marked_ours(path: &Path) -> io::Result<bool> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let header = read_file_header(path)?;
+    let id = header.get(68..72).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+    Ok(header.starts_with(MAGIC) && id.map(i64::from) == Some(APPLICATION_ID))
+}
+
+/// The first 100 bytes, or fewer where there are not so many, or none.
+///
+/// Source: sqlite.org/fileformat2.html, "The Database Header".
+fn read_file_header(path: &Path) -> io::Result<Vec<u8>> {
+    let mut header = Vec::new();
+    match File::open(path).and_then(|file| file.take(100).read_to_end(&mut header)) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
+        _ => Ok(header),
+    }
+}
+
 /// The canonical path of the file, which is made if it is not there: `SQLite` would let the whole system read it.
 fn create_if_missing(path: &Path) -> Result<PathBuf, OpenError> {
     let failed = |source| OpenError::File { path: path.to_owned(), source };
@@ -113,22 +145,18 @@ fn create_if_missing(path: &Path) -> Result<PathBuf, OpenError> {
 ///
 /// A file that has a log says in its header that it is in WAL mode; a copy made by VACUUM INTO, or none, does not. To be called
 /// before this process has a connection to the file: reading it otherwise than through `SQLite` drops the connection's locks.
-///
-/// Source: sqlite.org/fileformat2.html, "The Database Header": the read version, at offset 19, is 2 for WAL.
 pub(super) fn refuse_stray_wal(path: &Path) -> Result<(), OpenError> {
+    /// Where the header says 2 for WAL.
     const READ_VERSION: usize = 19;
     let wal = with_suffix(path, "-wal");
     if wal.metadata().map_or(0, |metadata| metadata.len()) == 0 {
         return Ok(());
     }
-    let mut header = Vec::new();
-    match File::open(path).and_then(|file| file.take(100).read_to_end(&mut header)) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => {
-            Err(OpenError::File { path: path.to_owned(), source: err })
-        }
-        _ if header.get(READ_VERSION) == Some(&2) => Ok(()),
-        _ => Err(OpenError::StrayWal { path: path.to_owned(), wal }),
+    let header = read_file_header(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+    if header.get(READ_VERSION) == Some(&2) {
+        return Ok(());
     }
+    Err(OpenError::StrayWal { path: path.to_owned(), wal })
 }
 
 /// The schema version of the file, 0 when it is new; looks without changing anything.

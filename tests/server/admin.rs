@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 use crate::database;
-use crate::helpers::within;
+use crate::helpers::{PASSWORD, within};
 use crate::process::{Process, command, scratch};
 
 /// What a command that ended has said.
@@ -334,4 +334,155 @@ async fn no_backup_is_made_of_a_damaged_database() {
     assert_refused(&run(&directory, &["backup", "backup.db"]), "`chinwag check` says whether it is damaged");
     assert!(!directory.path().join("backup.db").exists());
     assert!(!directory.path().join("backup.db.partial").exists());
+}
+
+/// A server on the database of `url`.
+fn serve_on(directory: &TempDir, url: &str) -> Process {
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--database-url", url];
+    Process::spawn(command(directory.path(), &arguments), directory.path())
+}
+
+#[tokio::test]
+async fn a_backup_taken_under_load_is_restored_with_all_that_was_acknowledged_and_serves_logins() {
+    let directory = scratch();
+    let process = Process::start(directory.path());
+    let before = back_up_under_load(&directory, &process).await;
+    process.stop().await;
+
+    let restored = ["--database-url", "sqlite://restored.db"];
+    let said = run(&directory, &[&["restore", "backup.db"], &restored[..]].concat());
+
+    assert_done(&said, "/restored.db from backup.db: users 4, groups 0, messages ");
+    assert_done(&run(&directory, &[&["check"], &restored[..]].concat()), "restored.db is sound");
+    assert_has(&directory.path().join("restored.db"), &before).await;
+    let mode = directory.path().join("restored.db").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let process = serve_on(&directory, "sqlite://restored.db");
+    for name in ["ada", "bob", "eve", "mallory"] {
+        let mut client = process.connect().await;
+        client.log_in(name, PASSWORD).await.unwrap();
+        client.whisper(name, "after the restore").await.unwrap();
+    }
+    process.stop().await;
+    assert_done(&run(&directory, &[&["check"], &restored[..]].concat()), "restored.db is sound");
+}
+
+#[tokio::test]
+async fn a_restore_keeps_the_former_database_whole_and_none_of_its_wal_reaches_the_restored_one() {
+    let directory = stopped().await;
+    assert_done(&run(&directory, &["backup", "backup.db"]), "messages 100, ");
+    let process = Process::start(directory.path());
+    process.register("eve").await.whisper("eve", "in the WAL").await.unwrap();
+    process.kill().await;
+    let path = |name: &str| directory.path().join(name);
+    let former = ["chinwag.db", "chinwag.db-wal"].map(|name| state(&path(name)));
+    let backup = state(&path("backup.db"));
+
+    let said = run(&directory, &["restore", "backup.db"]);
+
+    assert_done(&said, "chinwag.db from backup.db: users 2, groups 1, messages 100\n");
+    assert_done(&said, "/chinwag.db.before-restore-1\n");
+    assert!(
+        ["chinwag.db.before-restore-1", "chinwag.db.before-restore-1-wal"].map(|name| state(&path(name))) == former
+    );
+    for stale in ["chinwag.db-wal", "chinwag.db-shm", "chinwag.db.restoring"] {
+        assert!(!path(stale).exists(), "{stale}");
+    }
+    assert_done(&run(&directory, &["check"]), "users 2, groups 1, messages 100\n");
+    assert!(state(&path("backup.db")) == backup);
+    let former = "sqlite://chinwag.db.before-restore-1";
+    assert_done(&run(&directory, &["check", "--database-url", former]), "users 3, groups 1, messages 101\n");
+    assert_done(&run(&directory, &["restore", "backup.db"]), "/chinwag.db.before-restore-2\n");
+}
+
+#[tokio::test]
+async fn a_restored_database_is_another_than_the_one_that_was_backed_up() {
+    let directory = stopped().await;
+    assert_done(&run(&directory, &["backup", "backup.db"]), "");
+    for name in ["once.db", "twice.db"] {
+        assert_done(&run(&directory, &["restore", "backup.db", "--database-url", &format!("sqlite://{name}")]), name);
+    }
+
+    let mut epochs = HashSet::new();
+    for name in ["chinwag.db", "once.db", "twice.db"] {
+        epochs.extend(database::texts(&directory.path().join(name), "select hex(epoch) from meta").await);
+    }
+    let backed_up = database::texts(&directory.path().join("backup.db"), "select hex(epoch) from meta").await;
+
+    assert_eq!(epochs.len(), 3);
+    assert!(epochs.contains(&backed_up[0]));
+}
+
+#[tokio::test]
+async fn a_damaged_or_newer_database_can_be_replaced() {
+    let directory = stopped().await;
+    assert_done(&run(&directory, &["backup", "backup.db"]), "");
+    flip_bytes(&database_in(&directory));
+    assert_done(&run(&directory, &["restore", "backup.db"]), "/chinwag.db.before-restore-1\n");
+    std::fs::File::options().write(true).open(database_in(&directory)).unwrap().set_len(5000).unwrap();
+    assert_done(&run(&directory, &["restore", "backup.db"]), "/chinwag.db.before-restore-2\n");
+    meddle(&directory, "pragma user_version = 999").await;
+    assert_done(&run(&directory, &["restore", "backup.db"]), "/chinwag.db.before-restore-3\n");
+
+    assert_done(&run(&directory, &["check"]), "messages 100\n");
+}
+
+#[tokio::test]
+async fn a_restore_never_touches_a_live_database_or_an_unrelated_file() {
+    let directory = stopped().await;
+    let path = |name: &str| directory.path().join(name);
+    assert_done(&run(&directory, &["backup", "backup.db"]), "");
+    std::fs::write(path("text.db"), "mine\n".repeat(1000)).unwrap();
+    std::fs::write(path("foreign.db"), "").unwrap();
+    drop(database::meddle(&path("foreign.db"), "create table notes (note text) strict").await);
+    std::fs::write(path("new.db-journal"), "an unfinished change").unwrap();
+    symlink("nowhere", path("link.db")).unwrap();
+    let process = Process::start(directory.path());
+    let before = ["chinwag.db", "text.db", "foreign.db"].map(|name| state(&path(name)));
+
+    for (name, expected) in [
+        ("chinwag.db", "another chinwag is running on"),
+        ("text.db", "is not a chinwag database or too damaged to tell"),
+        ("foreign.db", "is not a chinwag database or too damaged to tell"),
+        ("backup.db", "is the database itself"),
+        ("new.db", "new.db-journal holds an unfinished change"),
+        ("link.db", "cannot open link.db"),
+        ("missing/new.db", "cannot open missing/new.db"),
+    ] {
+        let said = run(&directory, &["restore", "backup.db", "--database-url", &format!("sqlite://{name}")]);
+        assert_refused(&said, expected);
+    }
+
+    assert!(["chinwag.db", "text.db", "foreign.db"].map(|name| state(&path(name))) == before);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_a_sound_backup_is_not_restored() {
+    let directory = stopped().await;
+    let path = |name: &str| directory.path().join(name);
+    for name in ["flipped.db", "truncated.db", "newer.db", "gaps.db"] {
+        assert_done(&run(&directory, &["backup", name]), "");
+    }
+    flip_bytes(&path("flipped.db"));
+    std::fs::File::options().write(true).open(path("truncated.db")).unwrap().set_len(20_000).unwrap();
+    drop(database::meddle(&path("newer.db"), "pragma user_version = 999").await);
+    drop(database::meddle(&path("gaps.db"), "delete from messages where message_id = 5").await);
+    std::fs::write(path("text.db"), "mine\n".repeat(1000)).unwrap();
+    let before = state(&database_in(&directory));
+
+    for (name, expected) in [
+        ("flipped.db", "is not sound, so nothing was restored"),
+        ("truncated.db", "is not sound, so nothing was restored"),
+        ("newer.db", "has schema version 999"),
+        ("gaps.db", "1 messages are missing between 5 and 100"),
+        ("text.db", "is not a chinwag database"),
+        ("missing.db", "there is no database missing.db"),
+    ] {
+        assert_refused(&run(&directory, &["restore", name]), expected);
+    }
+
+    assert!(state(&database_in(&directory)) == before);
+    assert!(!path("chinwag.db.before-restore-1").exists() && !path("chinwag.db.restoring").exists());
+    assert_eq!(run(&directory, &["restore"]).code, Some(2));
 }

@@ -41,7 +41,7 @@ impl Process {
         Self::spawn(command(directory, &["serve", "--listen", "127.0.0.1:0"]), directory)
     }
 
-    fn spawn(command: Command, directory: &Path) -> Self {
+    pub(crate) fn spawn(command: Command, directory: &Path) -> Self {
         let file = std::fs::File::create(directory.join("stderr")).unwrap();
         Self::spawn_logging(command, directory, file)
     }
