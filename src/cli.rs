@@ -30,7 +30,7 @@ pub enum Command {
     ///
     /// Reads the whole file: its structure, its rows and what they refer to, that the log of messages has no gaps, which schema
     /// it has, and who may open it. Changes nothing, and works while a server runs on the database. Exit code: 0 sound, 1 not
-    /// sound or not to be read, 2 wrong usage.
+    /// sound or not to be read, 2 wrong usage, 130 ended by a signal.
     Check(Existing),
     /// Copy a database to a file, whether a server runs on it or not
     ///

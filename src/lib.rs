@@ -7,8 +7,8 @@
 //! A room uses those below it and never one above it.
 //!
 //! - `main.rs` and [`cli`]: the command line. [`telemetry`]: logs.
-//! - [`admin`]: checking a database, backing it up and restoring it, from the command line. It uses [`store`] alone. *It never changes a database that a server
-//!   runs on.*
+//! - [`admin`]: checking a database, backing it up and restoring it, from the command line. It uses [`store`] alone. *It never
+//!   changes a database that a server runs on.*
 //! - [`server`] puts everything together: binds, opens the database, runs until it is told to stop, ends in order.
 //! - [`net`]: sockets. One task for each connection, in which one loop reads requests and one writes what the outbox holds.
 //!   *It does not know what a request means.*

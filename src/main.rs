@@ -62,31 +62,39 @@ async fn run(serve: &Serve) -> anyhow::Result<ExitCode> {
 #[tokio::main]
 async fn check(existing: &Existing) -> anyhow::Result<ExitCode> {
     telemetry::start(LogFormat::Text);
-    let is_sound = admin::check(&existing.database_url).await?;
-    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let checking = async {
+        let is_sound = admin::check(&existing.database_url).await?;
+        anyhow::Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    };
+    unless_interrupted(checking).await
 }
 
 #[tokio::main]
 async fn back_up(backup: &Backup) -> anyhow::Result<ExitCode> {
     telemetry::start(LogFormat::Text);
-    unless_interrupted(admin::back_up(&backup.existing.database_url, &backup.file)).await
+    unless_interrupted(async {
+        admin::back_up(&backup.existing.database_url, &backup.file).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
 }
 
 #[tokio::main]
 async fn restore(asked: &Restore) -> anyhow::Result<ExitCode> {
     telemetry::start(LogFormat::Text);
-    unless_interrupted(admin::restore(&asked.database_url, &asked.file)).await
+    unless_interrupted(async {
+        admin::restore(&asked.database_url, &asked.file).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
 }
 
 /// Drops `work` at the first SIGINT or SIGTERM, so that nothing half done is left of it.
-async fn unless_interrupted<E>(work: impl Future<Output = Result<(), E>>) -> anyhow::Result<ExitCode>
-where
-    E: Into<anyhow::Error>,
-{
+async fn unless_interrupted(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
     tokio::select! {
-        done = work => done.map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        done = work => done,
         _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
         _ = terminate.recv() => Ok(ExitCode::from(INTERRUPTED)),
     }

@@ -36,7 +36,8 @@ fn writing_options(path: &Path) -> SqliteConnectOptions {
 
 /// Opens a connection that only looks, and that leaves a file as it found it, be it ours or not.
 pub(super) async fn connect_reader(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    SqliteConnectOptions::new().filename(path).read_only(true).connect().await
+    // Reading a whole file takes its time; sqlx would warn of it as of a slow query.
+    SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging().connect().await
 }
 
 /// Opens the pool of connections that read; `acquire_timeout` is how long a read waits for one.

@@ -9,7 +9,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::CopyError;
 use super::connect::{connect_reader, pragma};
-use super::lock::create_private;
+use super::lock::{create_private, with_suffix};
 
 /// How often copying a large file says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
@@ -44,9 +44,9 @@ impl PartialCopy {
     /// Like [`PartialCopy::create`], in place of what a process that was killed has left. Whoever calls this holds a lock that
     /// keeps others from doing so.
     pub(super) fn create_anew(path: PathBuf) -> Result<Self, CopyError> {
-        match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CopyError::File { path, source }),
-            _ => Self::create(path),
+        match remove(&path) {
+            Err(source) => Err(CopyError::File { path, source }),
+            Ok(()) => Self::create(path),
         }
     }
 
@@ -98,11 +98,22 @@ impl PartialCopy {
 impl Drop for PartialCopy {
     fn drop(&mut self) {
         if !self.is_finished
-            && let Err(err) = std::fs::remove_file(&self.path)
+            && let Err(err) = remove(&self.path)
         {
             tracing::warn!(error = %err, copy = %self.path.display(), "an unfinished copy is left behind; delete it");
         }
     }
+}
+
+/// Removes an unfinished copy, where there is one, and the journal that SQLite has beside it meanwhile.
+fn remove(path: &Path) -> io::Result<()> {
+    for path in [path, &with_suffix(path, "-journal")] {
+        match std::fs::remove_file(path) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Makes it last that `path` has been created, renamed or removed.
@@ -116,4 +127,37 @@ async fn vacuum_into(conn: &mut SqliteConnection, target: &Path) -> Result<(), s
     let target = target.to_string_lossy();
     sqlx::query!("vacuum into ?", target).execute(conn).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_a_copy_that_is_dropped_unfinished() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("copy.partial");
+
+        let partial = PartialCopy::create(path.clone()).unwrap();
+        std::fs::write(with_suffix(&path, "-journal"), "SQLite's").unwrap();
+        assert!(matches!(PartialCopy::create(path.clone()), Err(CopyError::UnderWay { .. })));
+        assert!(path.exists());
+        drop(partial);
+
+        assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_replaced_under_a_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("copy.partial");
+        std::fs::write(&path, "half a copy").unwrap();
+        std::fs::write(with_suffix(&path, "-journal"), "SQLite's").unwrap();
+
+        let partial = PartialCopy::create_anew(path.clone()).unwrap();
+        let size_bytes = partial.finish(&directory.path().join("copy")).unwrap();
+
+        assert_eq!(size_bytes, 0);
+        assert_eq!(directory.path().read_dir().unwrap().count(), 1);
+    }
 }
