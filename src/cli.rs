@@ -203,6 +203,13 @@ mod tests {
     use crate::config::DEFAULT_TLS_PORT;
     use clap::CommandFactory;
 
+    fn serve(arguments: &[&str]) -> Serve {
+        match Cli::parse_from(["chinwag", "serve"].iter().chain(arguments)).command {
+            Command::Serve(serve) => serve,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
@@ -210,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_those_of_the_configuration() {
-        let Command::Serve(serve) = Cli::parse_from(["chinwag", "serve"]).command else { panic!("not serve") };
+        let serve = serve(&[]);
         if std::env::var_os("CHINWAG_LISTEN").is_none() {
             assert_eq!(serve.listen, Config::default().listen);
         }
@@ -222,10 +229,7 @@ mod tests {
 
     #[test]
     fn the_network_reads_along_only_where_that_was_asked_for() {
-        let config = |arguments: &[&str]| {
-            let Cli { command: Command::Serve(serve) } = Cli::parse_from(["chinwag", "serve"].iter().chain(arguments));
-            serve.config()
-        };
+        let config = |arguments: &[&str]| serve(arguments).config();
 
         assert!(config(&["--listen", "0.0.0.0:4242"]).is_err());
         assert!(config(&["--listen", "127.0.0.1:1,[::1]:1,127.9.9.9:1"]).is_ok());
@@ -238,8 +242,7 @@ mod tests {
     #[test]
     fn limits_that_contradict_one_another_are_refused() {
         for arguments in [["--max-content", "65000"], ["--max-request", "16384"], ["--max-outbox", "65535"]] {
-            let Cli { command: Command::Serve(serve) } = Cli::parse_from(["chinwag", "serve"].iter().chain(&arguments));
-            assert!(serve.config().is_err(), "{arguments:?}");
+            assert!(serve(&arguments).config().is_err(), "{arguments:?}");
         }
         assert!(Cli::try_parse_from(["chinwag", "serve", "--request-deadline", "0"]).is_err());
     }

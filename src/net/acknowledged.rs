@@ -45,10 +45,12 @@ impl Acknowledged {
     /// Tells the service what is acknowledged by now; whether anything is still open.
     pub(super) fn check(&self) -> bool {
         let mut written = self.lock();
+        // First what was written, then what is open of it: what is written in between makes this too little, never too much.
+        let written_bytes = self.socket.written_bytes();
         if !written.pending.is_empty()
             && let Some(unacknowledged) = self.socket.unacknowledged_bytes()
         {
-            for received in written.acknowledge(self.socket.written_bytes(), unacknowledged) {
+            for received in written.acknowledge(written_bytes, unacknowledged) {
                 self.service.received(received);
             }
         }
