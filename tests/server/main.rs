@@ -13,6 +13,7 @@ mod hostile;
 mod lagging;
 mod limits;
 mod missed;
+mod model;
 mod pipelining;
 mod process;
 mod tls;
