@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::helpers::TestServer;
 use player::Player;
-use schedule::{Op, with_restarts, without_restarts};
+use schedule::{Op, Said, To, with_restarts, without_restarts};
 
 /// Schedules on one server, and schedules that restart a server of their own, which cost far more.
 const SCHEDULES: u32 = 1000;
@@ -67,6 +67,35 @@ fn every_connection_receives_what_the_model_says_across_restarts() {
             Ok(())
         })
     });
+}
+
+#[tokio::test]
+async fn what_a_stalled_connection_received_before_is_not_delivered_again_to_another() {
+    let (note, flood) = (
+        Said { device: 0, to: To::User(0), count: 1, size_bytes: 1 },
+        Said { device: 2, to: To::User(0), count: 30, size_bytes: 3000 },
+    );
+    let ops = vec![
+        Op::Register { device: 0, user: 0 },
+        Op::LogIn { device: 0, user: 0 },
+        Op::Register { device: 2, user: 1 },
+        Op::LogIn { device: 2, user: 1 },
+        Op::Say(vec![note]),
+        Op::CatchUp { device: 0 },
+        // Whatever is asked here carries the acknowledgement of what was received.
+        Op::Register { device: 0, user: 0 },
+        Op::Say(vec![flood]),
+        Op::LogIn { device: 3, user: 0 },
+        Op::CatchUp { device: 3 },
+    ];
+    try_often(&ops).await;
+}
+
+async fn try_often(ops: &[Op]) {
+    let server = TestServer::start_with(small_outboxes).await;
+    for _ in 0..20 {
+        Player::new(server.address, server.database()).play(ops.to_vec()).await.unwrap();
+    }
 }
 
 /// Tries `schedules` of a strategy, some at once, each thread with a seed of its own.
