@@ -20,6 +20,7 @@ struct Tables<R> {
     online: HashMap<PresenceId, Online<R>>,
     users: HashMap<UserId, Vec<PresenceId>>,
     groups: HashMap<GroupId, HashMap<PresenceId, Arc<R>>>,
+    departed: HashMap<UserId, HashMap<PresenceId, Arc<R>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,27 +43,45 @@ pub struct Online<R> {
 #[derive(Debug)]
 pub struct Presence<R> {
     registry: Arc<Registry<R>>,
+    user_id: UserId,
     id: PresenceId,
+}
+
+impl<R> Presence<R> {
+    /// Nothing is published to it from now on. Until it is dropped it is still listed among what a user's messages went to, for
+    /// some of them may be on their way.
+    pub fn depart(&self) {
+        self.registry.lock().depart(self.id);
+    }
 }
 
 impl<R> Drop for Presence<R> {
     fn drop(&mut self) {
-        self.registry.lock().remove(self.id);
+        let mut tables = self.registry.lock();
+        tables.remove(self.id);
+        tables.forget(self.user_id, self.id);
     }
 }
 
 impl<R> Default for Registry<R> {
     fn default() -> Self {
-        let (online, users, groups) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { tables: Mutex::new(Tables { newest: 0, online, users, groups }) }
+        let tables = Tables {
+            newest: 0,
+            online: HashMap::new(),
+            users: HashMap::new(),
+            groups: HashMap::new(),
+            departed: HashMap::new(),
+        };
+        Self { tables: Mutex::new(tables) }
     }
 }
 
 impl<R> Registry<R> {
     /// Notes that somebody is online.
     pub fn enter(self: &Arc<Self>, online: Online<R>) -> Presence<R> {
+        let user_id = online.user_id;
         let id = self.lock().insert(online);
-        Presence { registry: Arc::clone(self), id }
+        Presence { registry: Arc::clone(self), user_id, id }
     }
 
     /// Notes that a user is a member of a group from now on, on all their connections.
@@ -75,9 +94,11 @@ impl<R> Registry<R> {
         self.lock().online.values().map(|online| online.token_hash).collect()
     }
 
-    /// What receives for a user, once for each connection.
+    /// What receives for a user, once for each connection, and what did and has departed.
     pub fn list_receivers(&self, user_id: UserId) -> Vec<Arc<R>> {
-        self.lock().receivers(user_id).cloned().collect()
+        let tables = self.lock();
+        let departed = tables.departed.get(&user_id).into_iter().flat_map(HashMap::values);
+        tables.receivers(user_id).chain(departed).cloned().collect()
     }
 
     /// Shows `publish` what receives for a user. It runs under the lock, so it may not wait for anything.
@@ -107,22 +128,38 @@ impl<R> Tables<R> {
         id
     }
 
-    fn remove(&mut self, id: PresenceId) {
-        let Some(online) = self.online.remove(&id) else { return };
+    fn depart(&mut self, id: PresenceId) {
+        if let Some(Online { user_id, receiver, .. }) = self.remove(id) {
+            self.departed.entry(user_id).or_default().insert(id, receiver);
+        }
+    }
+
+    fn forget(&mut self, user_id: UserId, id: PresenceId) {
+        if let Some(departed) = self.departed.get_mut(&user_id) {
+            departed.remove(&id);
+            if departed.is_empty() {
+                self.departed.remove(&user_id);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: PresenceId) -> Option<Online<R>> {
+        let online = self.online.remove(&id)?;
         if let Some(presences) = self.users.get_mut(&online.user_id) {
             presences.retain(|&other| other != id);
             if presences.is_empty() {
                 self.users.remove(&online.user_id);
             }
         }
-        for group_id in online.groups {
-            if let Some(members) = self.groups.get_mut(&group_id) {
+        for group_id in &online.groups {
+            if let Some(members) = self.groups.get_mut(group_id) {
                 members.remove(&id);
                 if members.is_empty() {
-                    self.groups.remove(&group_id);
+                    self.groups.remove(group_id);
                 }
             }
         }
+        Some(online)
     }
 
     fn join(&mut self, user_id: UserId, group_id: GroupId) {
@@ -160,11 +197,26 @@ mod tests {
         registry.join(UserId(2), GroupId(9));
 
         drop(ada);
+        bob.depart();
         drop(bob);
 
-        let (tables, empty) = (registry.lock(), (0, 0, 0));
-        assert_eq!((tables.online.len(), tables.users.len(), tables.groups.len()), empty);
+        let (tables, empty) = (registry.lock(), (0, 0, 0, 0));
+        let left = (tables.online.len(), tables.users.len(), tables.groups.len(), tables.departed.len());
+        assert_eq!(left, empty);
         drop(tables);
+    }
+
+    #[test]
+    fn what_has_departed_is_listed_but_nothing_is_published_to_it() {
+        let registry = Arc::new(Registry::default());
+        let phone = registry.enter(online("phone", 1, &[7]));
+
+        phone.depart();
+
+        registry.for_user(UserId(1), |receiver| panic!("{receiver} has departed"));
+        registry.for_members(GroupId(7), |receiver| panic!("{receiver} has departed"));
+        assert_eq!(registry.list_receivers(UserId(1)), [Arc::new("phone")]);
+        assert_eq!(registry.list_sessions(), []);
     }
 
     #[test]

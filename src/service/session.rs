@@ -29,13 +29,16 @@ pub struct Session {
     /// The same for every request but a login.
     done: Bytes,
     login: Option<LogIn>,
+    /// The login before: what it was sent may still be on its way. One is enough, for its client has received all of it before
+    /// it logs in again, or else has not waited for the response to its logout.
+    departed: Option<Presence<Receiver>>,
 }
 
 /// This connection's login.
 struct LogIn {
     username: String,
     token_hash: TokenHash,
-    _presence: Presence<Receiver>,
+    presence: Presence<Receiver>,
 }
 
 impl Session {
@@ -43,7 +46,7 @@ impl Session {
     pub fn new(service: Arc<Service>, outbox: Arc<Outbox>, address: IpAddr, probe: Probe) -> Self {
         let done = Response::Done.encode(outbox.framing()).into();
         let receiver = Arc::new(Receiver::new(Arc::clone(&outbox), probe));
-        Self { service, outbox, receiver, address, done, login: None }
+        Self { service, outbox, receiver, address, done, login: None, departed: None }
     }
 
     /// Carries a request out. Returns when the next may be handed in; the response goes into the outbox by itself.
@@ -127,7 +130,7 @@ impl Session {
         let ticket = Ticket::LogIn(LogInTicket { reply, token_hash, settled });
         self.queue(log_in.draft, ticket).await?;
         if let Ok(Settled::LoggedIn(presence)) = is_settled.await {
-            self.login = Some(LogIn { username: log_in.username, token_hash, _presence: presence });
+            self.login = Some(LogIn { username: log_in.username, token_hash, presence });
         }
         Ok(())
     }
@@ -139,9 +142,9 @@ impl Session {
         let ticket = Ticket::Request(self.reply(sequence, false), settled);
         self.queue(Draft::LogOut { token_hash }, ticket).await?;
         if let Ok(Settled::Done) = is_settled.await {
-            // While the presence lasts: a login elsewhere must not be told again what was received here.
-            self.receiver.probe();
-            self.login = None;
+            // A login elsewhere must not be told again what was received here, up to the response of the logout.
+            self.departed = self.login.take().map(|login| login.presence);
+            self.departed.iter().for_each(Presence::depart);
         }
         Ok(())
     }

@@ -70,6 +70,24 @@ fn every_connection_receives_what_the_model_says_across_restarts() {
 }
 
 #[tokio::test]
+async fn what_came_before_a_logout_is_not_delivered_again_to_another_device() {
+    let flood = Said { device: 2, to: To::User(0), count: 30, size_bytes: 3000 };
+    let ops = vec![
+        Op::Register { device: 0, user: 0 },
+        Op::LogIn { device: 0, user: 0 },
+        Op::Register { device: 2, user: 1 },
+        Op::LogIn { device: 2, user: 1 },
+        Op::Say(vec![flood]),
+        Op::LogOut { device: 0 },
+        // Whatever is asked here carries the acknowledgement of what was received.
+        Op::Register { device: 0, user: 0 },
+        Op::LogIn { device: 3, user: 0 },
+        Op::CatchUp { device: 3 },
+    ];
+    try_often(&ops).await;
+}
+
+#[tokio::test]
 async fn what_a_stalled_connection_received_before_is_not_delivered_again_to_another() {
     let (note, flood) = (
         Said { device: 0, to: To::User(0), count: 1, size_bytes: 1 },
