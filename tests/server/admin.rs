@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::database;
 use crate::helpers::{PASSWORD, within};
-use crate::process::{Process, command, scratch};
+use crate::program::{Process, command, scratch};
 
 /// What a command that ended has said.
 struct Said {

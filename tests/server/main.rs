@@ -4,7 +4,9 @@
 
 mod account;
 mod admin;
+mod chance;
 mod contact;
+mod crash;
 mod database;
 mod fault;
 mod group;
@@ -16,6 +18,9 @@ mod missed;
 mod model;
 mod pipelining;
 mod process;
+mod program;
+mod strace;
 mod tls;
+mod told;
 mod transcript;
 mod whisper;

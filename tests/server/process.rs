@@ -1,126 +1,20 @@
-//! The program itself: its command line, its signals, its files, and what is left after `kill -9`.
+//! The program itself: its command line, its signals and its files.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use chinwag::client::{Client, ClientError};
+use chinwag::client::Client;
 use chinwag::protocol::Framing;
-use rustix::process::{Pid, Resource, Signal, kill_process};
-use tempfile::TempDir;
+use rustix::process::{Resource, Signal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::database;
 use crate::helpers::{PASSWORD, within};
-
-/// `chinwag serve` in a directory of its own, without the environment's settings.
-pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
-    command.args(arguments).current_dir(directory);
-    command.env_remove("DATABASE_URL").env_remove("CHINWAG_LISTEN").env_remove("RUST_LOG");
-    command
-}
-
-/// A running server; killed with the test.
-pub(crate) struct Process {
-    child: Child,
-    /// What it says on stdout once it listens.
-    line: String,
-    stderr: PathBuf,
-    _stdout: BufReader<ChildStdout>,
-}
-
-impl Process {
-    pub(crate) fn start(directory: &Path) -> Self {
-        Self::spawn(command(directory, &["serve", "--listen", "127.0.0.1:0"]), directory)
-    }
-
-    pub(crate) fn spawn(command: Command, directory: &Path) -> Self {
-        let file = std::fs::File::create(directory.join("stderr")).unwrap();
-        Self::spawn_logging(command, directory, file)
-    }
-
-    fn spawn_logging(mut command: Command, directory: &Path, file: std::fs::File) -> Self {
-        let stderr = directory.join("stderr");
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let process = Self { child, line, stderr, _stdout: stdout };
-        assert!(!process.line.is_empty(), "the server did not start: {}", process.logged());
-        process
-    }
-
-    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        self.line.split([' ', ',']).filter_map(|word| word.parse().ok()).collect()
-    }
-
-    pub(crate) async fn connect(&self) -> Client {
-        within("a connection", Client::connect(self.addresses()[0], Framing::Array)).await.unwrap()
-    }
-
-    pub(crate) async fn register(&self, name: &str) -> Client {
-        let mut client = self.connect().await;
-        client.register(name, PASSWORD).await.unwrap();
-        client.log_in(name, PASSWORD).await.unwrap();
-        client
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    fn logged(&self) -> String {
-        std::fs::read_to_string(&self.stderr).unwrap()
-    }
-
-    async fn ended(&mut self) -> ExitStatus {
-        let ended = async {
-            loop {
-                if let Some(status) = self.child.try_wait().unwrap() {
-                    return status;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        within("the process to end", ended).await
-    }
-
-    pub(crate) async fn stop(mut self) {
-        self.signal(Signal::TERM);
-        let status = self.ended().await;
-        assert!(status.success(), "{status}: {}", self.logged());
-    }
-
-    pub(crate) async fn kill(mut self) {
-        self.signal(Signal::KILL);
-        self.ended().await;
-    }
-
-    /// Units: KiB of resident memory.
-    fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-pub(crate) fn scratch() -> TempDir {
-    tempfile::tempdir().unwrap()
-}
+use crate::program::{Process, command, scratch};
 
 /// Runs a server that should not start; returns its exit code and what it says.
 fn refused(directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
@@ -307,7 +201,7 @@ async fn it_goes_on_where_nobody_takes_its_log_and_when_its_terminal_is_closed()
     let directory = scratch();
     let mut command = command(directory.path(), &["serve", "--listen", "127.0.0.1:0"]);
     command.env("RUST_LOG", "debug");
-    let mut process = Process::spawn_logging(command, directory.path(), std::fs::File::create("/dev/full").unwrap());
+    let mut process = Process::launch_logging(command, directory.path(), std::fs::File::create("/dev/full").unwrap());
     let mut ada = process.register("ada").await;
 
     process.signal(Signal::HUP);
@@ -469,94 +363,6 @@ async fn claims_of_gigabytes_and_half_requests_cost_next_to_nothing() {
     // A connection that has begun a request holds its read buffer.
     let grown_kib = process.resident_kib().saturating_sub(before);
     assert!(grown_kib < 8 * 1024, "{grown_kib} KiB for 200 connections");
-}
-
-/// What a client was told was done, in order.
-#[derive(Default)]
-struct Acknowledged {
-    names: Vec<String>,
-    groups: Vec<String>,
-    contents: Vec<String>,
-}
-
-/// Registers a user, creates groups and whispers to oneself until the server is gone.
-async fn work_until_killed(address: SocketAddr, worker: String, answers: Arc<AtomicUsize>) -> Acknowledged {
-    let mut done = Acknowledged::default();
-    // Whatever breaks is the kill; everything before was answered.
-    work(address, &worker, &answers, &mut done).await.unwrap_err();
-    done
-}
-
-async fn work(
-    address: SocketAddr,
-    worker: &str,
-    answers: &AtomicUsize,
-    done: &mut Acknowledged,
-) -> Result<(), ClientError> {
-    let mut client = Client::connect(address, Framing::Array).await?;
-    client.register(worker, PASSWORD).await?;
-    done.names.push(worker.to_owned());
-    client.log_in(worker, PASSWORD).await?;
-    for n in 0.. {
-        let content = format!("{worker} {n}");
-        client.whisper(worker, &content).await?;
-        done.contents.push(content);
-        answers.fetch_add(1, Ordering::Relaxed);
-        if n % 10 == 0 {
-            let group = format!("{worker} {n}");
-            client.create_group(&group).await?;
-            done.groups.push(group);
-        }
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn what_was_answered_with_success_survives_kill_9() {
-    const ROUNDS: usize = 8;
-    const WORKERS: usize = 4;
-    let directory = scratch();
-    let database = directory.path().join("chinwag.db");
-    let mut all = Acknowledged::default();
-    for round in 0..ROUNDS {
-        let process = Process::start(directory.path());
-        let address = process.addresses()[0];
-        let answers = Arc::new(AtomicUsize::new(0));
-        let work =
-            |worker| tokio::spawn(work_until_killed(address, format!("w{round}-{worker}"), Arc::clone(&answers)));
-        let workers: Vec<_> = (0..WORKERS).map(work).collect();
-        let enough = async {
-            while answers.load(Ordering::Relaxed) < 50 * (round + 1) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        within("enough answers", enough).await;
-        process.kill().await;
-        for worker in workers {
-            let done = within("a worker", worker).await.unwrap();
-            all.names.extend(done.names);
-            all.groups.extend(done.groups);
-            all.contents.extend(done.contents);
-        }
-    }
-
-    let process = Process::start(directory.path());
-    assert!(all.contents.len() > ROUNDS * WORKERS, "only {} messages were acknowledged", all.contents.len());
-    for (acknowledged, stored) in [
-        (&all.names, database::texts(&database, "select username from users").await),
-        (&all.groups, database::texts(&database, "select group_name from readable_members").await),
-        (&all.contents, database::texts(&database, "select content from messages").await),
-    ] {
-        let stored: std::collections::HashSet<_> = stored.into_iter().collect();
-        let lost: Vec<_> = acknowledged.iter().filter(|text| !stored.contains(*text)).collect();
-        assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), acknowledged.len());
-    }
-    let sound = "select count(*) from pragma_integrity_check where integrity_check = 'ok'";
-    assert_eq!(database::number(&database, sound).await, 1);
-    for name in &all.names {
-        process.connect().await.log_in(name, PASSWORD).await.unwrap();
-    }
-    process.stop().await;
 }
 
 #[tokio::test]
