@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
-async fn connect(path: &Path, read_only: bool) -> SqliteConnection {
+pub(crate) async fn connect(path: &Path, read_only: bool) -> SqliteConnection {
     SqliteConnectOptions::new().filename(path).read_only(read_only).connect().await.unwrap()
 }
 
@@ -14,9 +14,13 @@ pub(crate) async fn number(path: &Path, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(&mut connect(path, true).await).await.unwrap()
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests ask what no query of the server does")]
 pub(crate) async fn texts(path: &Path, sql: &'static str) -> Vec<String> {
-    sqlx::query_scalar(sql).fetch_all(&mut connect(path, true).await).await.unwrap()
+    list(&mut connect(path, true).await, sql).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests ask what no query of the server does")]
+pub(crate) async fn list(conn: &mut SqliteConnection, sql: &'static str) -> Vec<String> {
+    sqlx::query_scalar(sql).fetch_all(conn).await.unwrap()
 }
 
 /// The log, read on and on.
@@ -66,4 +70,9 @@ pub(crate) async fn meddle(path: &Path, sql: &'static str) -> SqliteConnection {
     let mut conn = connect(path, false).await;
     sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
     conn
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests write what no query of the server does")]
+pub(crate) async fn run(conn: &mut SqliteConnection, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(conn).await.unwrap();
 }

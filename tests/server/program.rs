@@ -1,7 +1,7 @@
 //! A server as a process of its own: started, signalled, and killed with the test.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -28,7 +28,7 @@ pub(crate) struct Process {
     /// What it says on stdout once it listens.
     pub(crate) line: String,
     pub(crate) stderr: PathBuf,
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Process {
@@ -55,12 +55,23 @@ impl Process {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        Self { child, line, stderr, _stdout: stdout }
+        Self { child, line, stderr, stdout }
     }
 
     /// Whether it came as far as saying where it listens.
     pub(crate) fn listens(&self) -> bool {
         !self.line.is_empty()
+    }
+
+    /// What it says on stdout after its first line, up to its end.
+    pub(crate) fn said_to_the_end(&mut self) -> String {
+        let mut said = String::new();
+        self.stdout.read_to_string(&mut said).unwrap();
+        said
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {

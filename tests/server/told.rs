@@ -1,15 +1,16 @@
 //! What clients were told, and whether the store bears it out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use chinwag::client::Login;
 use chinwag::domain::Token;
+use sqlx::SqliteConnection;
 
 use crate::database;
 
 /// What was answered with success, and what was received.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Told {
     pub(crate) users: Vec<String>,
     pub(crate) logins: Vec<Login>,
@@ -25,7 +26,7 @@ pub(crate) struct Told {
 }
 
 /// The messages that came over one connection, in order.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Received {
     pub(crate) user: String,
     pub(crate) contents: Vec<String>,
@@ -51,16 +52,30 @@ impl Told {
 
     /// Fails where the file at `path` is damaged or lacks something.
     pub(crate) async fn check(&self, path: &Path) {
-        let sound = "select group_concat(integrity_check, '; ') from pragma_integrity_check";
-        assert_eq!(database::texts(path, sound).await, ["ok"]);
-        let dangling = "select count(*) from pragma_foreign_key_check";
-        assert_eq!(database::number(path, dangling).await, 0);
-        self.check_rows(path).await;
-        self.check_sessions(path).await;
-        self.check_messages(path).await;
+        let mut conn = database::connect(path, true).await;
+        assert_eq!(self.problems(&mut conn).await, [""; 0]);
     }
 
-    async fn check_rows(&self, path: &Path) {
+    /// What is wrong with a database: damage, and what it lacks.
+    pub(crate) async fn problems(&self, conn: &mut SqliteConnection) -> Vec<String> {
+        let sound = "select integrity_check from pragma_integrity_check where integrity_check <> 'ok'
+            union all select 'dangling row of ' || \"table\" from pragma_foreign_key_check";
+        let mut problems = database::list(conn, sound).await;
+        if self.answers() == 0 {
+            return problems;
+        }
+        let schema = "select name from sqlite_schema where name = 'readable_messages'";
+        if database::list(conn, schema).await.is_empty() {
+            problems.push("everything is lost".to_owned());
+        } else {
+            self.find_lost_rows(conn, &mut problems).await;
+            self.find_wrong_sessions(conn, &mut problems).await;
+            self.find_wrong_messages(conn, &mut problems).await;
+        }
+        problems
+    }
+
+    async fn find_lost_rows(&self, conn: &mut SqliteConnection, problems: &mut Vec<String>) {
         let members = "select group_name || '/' || username from readable_members where is_member";
         let contacts = "select username || '/' || contact from readable_contacts";
         for (kind, told, stored) in [
@@ -69,32 +84,44 @@ impl Told {
             ("members", joined(&self.members), members),
             ("contacts", joined(&self.contacts), contacts),
         ] {
-            let stored: HashSet<String> = database::texts(path, stored).await.into_iter().collect();
+            let stored: HashSet<String> = database::list(conn, stored).await.into_iter().collect();
             let lost: Vec<_> = told.iter().filter(|row| !stored.contains(*row)).collect();
-            assert!(lost.is_empty(), "{} of {} {kind} lost: {lost:?}", lost.len(), told.len());
+            if !lost.is_empty() {
+                problems.push(format!("{} of {} {kind} lost: {lost:?}", lost.len(), told.len()));
+            }
         }
     }
 
-    async fn check_sessions(&self, path: &Path) {
-        let hashes = database::texts(path, "select lower(hex(token_hash)) from sessions").await;
+    async fn find_wrong_sessions(&self, conn: &mut SqliteConnection, problems: &mut Vec<String>) {
+        let hashes = database::list(conn, "select lower(hex(token_hash)) from sessions").await;
         let stored: HashSet<String> = hashes.into_iter().collect();
         let ended: HashSet<String> = self.ended.iter().map(token_hash).collect();
-        let lost = self.logins.iter().map(token_hash).filter(|hash| !ended.contains(hash) && !stored.contains(hash));
-        assert_eq!(lost.count(), 0, "of {} logins", self.logins.len());
-        assert_eq!(ended.iter().filter(|hash| stored.contains(*hash)).count(), 0, "of {} logouts", ended.len());
+        let good = self.logins.iter().map(token_hash).filter(|hash| !ended.contains(hash));
+        let lost = good.filter(|hash| !stored.contains(hash)).count();
+        let undead = ended.intersection(&stored).count();
+        if lost + undead > 0 {
+            problems.push(format!("{lost} logins lost, {undead} logouts lost"));
+        }
     }
 
     /// Every message that was answered or received is there once, and no connection received two in another order.
-    async fn check_messages(&self, path: &Path) {
-        let stored = database::texts(path, "select content from messages order by message_id").await;
-        let ids: HashMap<&String, usize> = stored.iter().enumerate().map(|(id, content)| (content, id)).collect();
-        assert_eq!(ids.len(), stored.len(), "a message is stored twice");
+    async fn find_wrong_messages(&self, conn: &mut SqliteConnection, problems: &mut Vec<String>) {
+        let stored = database::list(conn, "select content from messages order by message_id").await;
+        let ids: BTreeMap<&String, usize> = stored.iter().enumerate().map(|(id, content)| (content, id)).collect();
+        if ids.len() < stored.len() {
+            problems.push("a message is stored twice".to_owned());
+        }
         let lost: Vec<_> = self.messages.iter().filter(|content| !ids.contains_key(content)).collect();
-        assert!(lost.is_empty(), "{} of {} messages lost: {lost:?}", lost.len(), self.messages.len());
+        if !lost.is_empty() {
+            problems.push(format!("{} of {} messages lost: {lost:?}", lost.len(), self.messages.len()));
+        }
         for Received { user, contents } in &self.received {
             let phantoms: Vec<_> = contents.iter().filter(|content| !ids.contains_key(content)).collect();
-            assert!(phantoms.is_empty(), "{user} received what is not stored: {phantoms:?}");
-            assert!(contents.is_sorted_by_key(|content| ids[content]), "{user} received in another order than stored");
+            if !phantoms.is_empty() {
+                problems.push(format!("{user} received what is not stored: {phantoms:?}"));
+            } else if !contents.is_sorted_by_key(|content| ids[content]) {
+                problems.push(format!("{user} received in another order than stored"));
+            }
         }
     }
 }
