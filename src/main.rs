@@ -9,7 +9,8 @@ use chinwag::net::Tls;
 use chinwag::server::Server;
 use chinwag::telemetry::{self, LogFormat};
 use chinwag::{admin, shutdown};
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What a shell sees of a process that SIGINT has ended.
@@ -50,7 +51,7 @@ fn chain(err: &anyhow::Error) -> String {
 async fn run(serve: &Serve) -> anyhow::Result<ExitCode> {
     telemetry::start(serve.log_format);
     let shutdown = on_signal().context("cannot listen for signals")?;
-    let config = serve.config().map_err(anyhow::Error::msg)?;
+    let config = serve.config().unwrap_or_else(|why| Cli::command().error(ErrorKind::ArgumentConflict, why).exit());
     let server = Server::start(&config).await?;
     announce(&server);
     reload_on_hangup(server.certificate()).context("cannot listen for signals")?;

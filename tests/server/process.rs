@@ -97,7 +97,9 @@ fn help_and_version_are_there_and_wrong_flags_are_refused() {
         assert!(output.status.success());
         assert!(String::from_utf8(output.stdout).unwrap().contains(expected), "{arguments:?}");
     }
-    for arguments in [&["serve", "--listen", "nowhere"][..], &["dance"], &[]] {
+    let plain = ["serve", "--listen", "0.0.0.0:0"];
+    let contradiction = ["serve", "--max-content", "65536"];
+    for arguments in [&["serve", "--listen", "nowhere"][..], &plain, &contradiction, &["dance"], &[]] {
         assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
     }
 }
