@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::CodecError;
-use super::scanner::Scanner;
+use super::scanner::{Fits, Scanner};
 
 /// How requests, responses and updates are told apart on a connection. The first byte decides, for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,7 +72,6 @@ impl<'a> Frame<'a> {
 #[derive(Debug)]
 pub(super) struct Splitter {
     framing: Framing,
-    max_bytes: usize,
     scanner: Scanner,
     /// Where the objects found so far end; used in bare framing, whose objects have no array to count them.
     ends: [usize; MAX_OBJECTS],
@@ -82,42 +81,40 @@ pub(super) struct Splitter {
 }
 
 impl Splitter {
-    pub(super) fn new(framing: Framing, max_bytes: usize) -> Self {
-        Self { framing, max_bytes, scanner: Scanner::default(), ends: [0; MAX_OBJECTS], found: 0, needed: 1 }
+    pub(super) fn new(framing: Framing) -> Self {
+        Self { framing, scanner: Scanner::default(), ends: [0; MAX_OBJECTS], found: 0, needed: 1 }
     }
 
     /// The next frame and its length, or `None` when more bytes are needed. `bytes` begins at the frame; after a frame the
-    /// caller drops its length. `needed` tells from a bare frame's first objects how many it has.
+    /// caller drops its length. `needed` tells from a bare frame's first objects how many it has, and `fits` whether the frame
+    /// may be that long.
     ///
     /// # Errors
-    /// What the scanner finds, [`CodecError::NotAnArray`], and what `needed` says.
+    /// What the scanner finds, [`CodecError::NotAnArray`], and what `needed` and `fits` say.
     pub(super) fn split<'a>(
         &mut self,
         bytes: &'a [u8],
         needed: impl Fn(&Frame<'a>) -> Result<usize, CodecError>,
+        fits: impl Fits,
     ) -> Result<Option<(Frame<'a>, usize)>, CodecError> {
         let frame = match self.framing {
-            Framing::Bare => self.split_bare(bytes, needed)?,
-            Framing::Array => self.split_array(bytes)?,
+            Framing::Bare => self.split_bare(bytes, needed, fits)?,
+            Framing::Array => self.split_array(bytes, fits)?,
         };
         if frame.is_some() {
-            *self = Self::new(self.framing, self.max_bytes);
+            *self = Self::new(self.framing);
         }
         Ok(frame)
-    }
-
-    /// How many bytes the frame under way has at least, arrived or not.
-    pub(super) fn claimed(&self) -> usize {
-        self.scanner.claimed()
     }
 
     fn split_bare<'a>(
         &mut self,
         bytes: &'a [u8],
         needed: impl Fn(&Frame<'a>) -> Result<usize, CodecError>,
+        fits: impl Fits,
     ) -> Result<Option<(Frame<'a>, usize)>, CodecError> {
         while self.found < self.needed {
-            let Some(end) = self.scanner.scan(bytes, self.max_bytes)? else {
+            let Some(end) = self.scanner.scan(bytes, &fits)? else {
                 return Ok(None);
             };
             self.ends[self.found] = end;
@@ -140,11 +137,11 @@ impl Splitter {
         Ok(frame)
     }
 
-    fn split_array<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Frame<'a>, usize)>, CodecError> {
+    fn split_array<'a>(&mut self, bytes: &'a [u8], fits: impl Fits) -> Result<Option<(Frame<'a>, usize)>, CodecError> {
         if bytes.first().is_some_and(|&first| Framing::of(first) != Framing::Array) {
             return Err(CodecError::NotAnArray);
         }
-        let Some(end) = self.scanner.scan(bytes, self.max_bytes)? else {
+        let Some(end) = self.scanner.scan(bytes, fits)? else {
             return Ok(None);
         };
         Ok(Some((decode(&bytes[..end])?, end)))
@@ -159,7 +156,7 @@ pub(super) fn first_object(framing: Framing, bytes: &[u8]) -> Option<Object<'_>>
         (Framing::Array, _) => 1,
         (Framing::Bare, _) => 0,
     };
-    let end = Scanner::at(head).scan(bytes, usize::MAX).ok()??;
+    let end = Scanner::at(head).scan(bytes, |_, _: &[u8]| Ok(())).ok()??;
     decode(&bytes[head..end]).ok()
 }
 

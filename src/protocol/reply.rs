@@ -1,6 +1,7 @@
 //! Responses and updates: what a server says.
 
 use super::frame::{Frame, Object, Plain, Splitter, encode};
+use super::scanner::at_most;
 use super::{Action, CodecError, Framing};
 use crate::domain::Secret;
 
@@ -93,12 +94,13 @@ impl Update {
 #[derive(Debug)]
 pub struct ReplyDecoder {
     splitter: Splitter,
+    max_bytes: usize,
 }
 
 impl ReplyDecoder {
     /// A decoder for one connection. Units of `max_bytes`: bytes of one response or update.
     pub fn new(framing: Framing, max_bytes: usize) -> Self {
-        Self { splitter: Splitter::new(framing, max_bytes) }
+        Self { splitter: Splitter::new(framing), max_bytes }
     }
 
     /// The next response or update and how many bytes it took; `None` when more bytes are needed.
@@ -109,7 +111,9 @@ impl ReplyDecoder {
     /// [`CodecError`] when the server does not speak this wire; nothing can be read after it.
     pub fn decode(&mut self, bytes: &[u8], awaited: Option<Action>) -> Result<Option<(FromServer, usize)>, CodecError> {
         let logging_in = awaited == Some(Action::LogIn);
-        let Some((frame, length)) = self.splitter.split(bytes, |frame| objects_of_reply(frame, logging_in))? else {
+        let needed = |frame: &Frame<'_>| objects_of_reply(frame, logging_in);
+        let fits = |claimed, _: &[u8]| at_most(self.max_bytes, claimed);
+        let Some((frame, length)) = self.splitter.split(bytes, needed, fits)? else {
             return Ok(None);
         };
         if frame.count() != objects_of_reply(&frame, logging_in)? {

@@ -1,6 +1,7 @@
 //! Requests: what a client asks.
 
 use super::frame::{Frame, MAX_OBJECTS, Object, Plain, Splitter, encode, first_object};
+use super::scanner::at_most;
 use super::{CodecError, Framing};
 use crate::domain::Secret;
 
@@ -220,7 +221,7 @@ pub struct RequestDecoder {
 impl RequestDecoder {
     /// A decoder for one connection.
     pub fn new(framing: Framing, limits: RequestLimits) -> Self {
-        Self { framing, limits, splitter: Splitter::new(framing, limits.max_bytes) }
+        Self { framing, limits, splitter: Splitter::new(framing) }
     }
 
     /// The next request (or why there is none) and how many bytes it took; `None` when more bytes are needed.
@@ -229,31 +230,26 @@ impl RequestDecoder {
     /// behind them. After an error that [ends the connection](CodecError::ends_connection) there is no next request.
     /// `is_known` when the connection has shown who it is.
     pub fn decode(&mut self, bytes: &[u8], is_known: bool) -> Option<(Result<Request, CodecError>, usize)> {
-        let split = self.splitter.split(bytes, objects_of_request);
-        let length = match &split {
-            Ok(None) => self.splitter.claimed(),
-            Ok(Some((_, length))) => *length,
-            Err(CodecError::TooLarge { max_bytes }) => *max_bytes,
-            Err(_) => 0,
-        };
-        if !is_known && self.is_too_large_for_stranger(bytes, length) {
-            let max_bytes = self.limits.stranger_max_bytes;
-            return Some((Err(CodecError::TooLarge { max_bytes }), bytes.len()));
-        }
-        match split {
+        let (framing, limits) = (self.framing, self.limits);
+        let fits = |claimed, before: &[u8]| limits.allow(claimed, || is_known || takes_token(framing, before));
+        match self.splitter.split(bytes, objects_of_request, fits) {
             Ok(None) => None,
             Ok(Some((frame, length))) => Some((Request::from_frame(&frame), length)),
             Err(err) => Some((Err(err), bytes.len())),
         }
     }
+}
 
-    fn is_too_large_for_stranger(&self, bytes: &[u8], length: usize) -> bool {
-        if length <= self.limits.stranger_max_bytes {
-            return false;
-        }
-        let action = first_object(self.framing, bytes).and_then(|object| Action::of(&object).ok());
-        !action.is_some_and(Action::takes_token)
+impl RequestLimits {
+    fn allow(self, claimed: u64, is_more_allowed: impl Fn() -> bool) -> Result<(), CodecError> {
+        at_most(self.stranger_max_bytes.min(self.max_bytes), claimed)
+            .or_else(|err| if is_more_allowed() { at_most(self.max_bytes, claimed) } else { Err(err) })
     }
+}
+
+/// Whether these first bytes of a request hold an action that a token authenticates.
+fn takes_token(framing: Framing, bytes: &[u8]) -> bool {
+    first_object(framing, bytes).and_then(|object| Action::of(&object).ok()).is_some_and(Action::takes_token)
 }
 
 /// How many objects a bare request has, by its action.

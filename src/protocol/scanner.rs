@@ -8,6 +8,16 @@ use super::CodecError;
 /// Arrays and maps that may be open at once. A request needs one; the rest is room for what may be skipped.
 const MAX_DEPTH: usize = 8;
 
+/// Whether so many bytes may be claimed by a header behind these bytes.
+pub(super) trait Fits: Fn(u64, &[u8]) -> Result<(), CodecError> {}
+
+impl<F: Fn(u64, &[u8]) -> Result<(), CodecError>> Fits for F {}
+
+/// Whether `claimed` is within a limit.
+pub(super) fn at_most(max_bytes: usize, claimed: u64) -> Result<(), CodecError> {
+    if claimed > max_bytes as u64 { Err(CodecError::TooLarge { max_bytes }) } else { Ok(()) }
+}
+
 /// Finds the end of one object in bytes that arrive piece by piece. Each header is read once, so the work is linear.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
@@ -35,28 +45,23 @@ impl Scanner {
     }
 
     /// The end of the object, or `None` when more bytes are needed. `bytes` is what was passed before, with more behind it.
+    /// `fits` tells of each header whether the bytes that it claims up to its end may be that many, from the bytes before it
+    /// alone: what a header is refused for may not depend on how much has arrived behind it.
     ///
     /// # Errors
-    /// [`CodecError::TooLarge`] as soon as a header claims an end beyond `max_bytes`; [`CodecError::TooDeep`];
-    /// [`CodecError::NotMessagePack`].
-    pub(super) fn scan(&mut self, bytes: &[u8], max_bytes: usize) -> Result<Option<usize>, CodecError> {
+    /// What `fits` says; [`CodecError::TooDeep`]; [`CodecError::NotMessagePack`].
+    pub(super) fn scan(&mut self, bytes: &[u8], fits: impl Fits) -> Result<Option<usize>, CodecError> {
         while !self.complete {
             let Some(header) = bytes.get(self.position..).map_or(Ok(None), read_header)? else {
                 return Ok(None);
             };
+            let before = &bytes[..self.position];
             self.position = self.position.saturating_add(header.length);
             // Every object has a byte at least, so a count is a claim of bytes too.
-            if (self.position as u64).saturating_add(header.children) > max_bytes as u64 {
-                return Err(CodecError::TooLarge { max_bytes });
-            }
+            fits((self.position as u64).saturating_add(header.children), before)?;
             self.enter(&header)?;
         }
         Ok((self.position <= bytes.len()).then_some(self.position))
-    }
-
-    /// How far the headers read so far reach, arrived or not.
-    pub(super) fn claimed(&self) -> usize {
-        self.position
     }
 
     fn enter(&mut self, header: &Header) -> Result<(), CodecError> {
@@ -138,7 +143,7 @@ mod tests {
     const LIMIT: usize = 65_536;
 
     fn scan(bytes: &[u8]) -> Result<Option<usize>, CodecError> {
-        Scanner::at(0).scan(bytes, LIMIT)
+        Scanner::at(0).scan(bytes, |claimed, _: &[u8]| at_most(LIMIT, claimed))
     }
 
     #[test]
@@ -225,7 +230,7 @@ mod tests {
             let mut scanner = Scanner::at(0);
             let mut by_piece = Ok(None);
             for end in 0..=bytes.len() {
-                by_piece = scanner.scan(&bytes[..end], LIMIT);
+                by_piece = scanner.scan(&bytes[..end], |claimed, _: &[u8]| at_most(LIMIT, claimed));
                 if by_piece != Ok(None) {
                     break;
                 }

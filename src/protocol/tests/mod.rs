@@ -20,11 +20,21 @@ fn decode_requests<'a>(
     framing: Framing,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Vec<Result<Request, CodecError>> {
-    let mut decoder = RequestDecoder::new(framing, LIMITS);
+    decode_requests_within(framing, LIMITS, true, pieces)
+}
+
+/// The same within `limits`, of a connection that `is_known` or a stranger's.
+fn decode_requests_within<'a>(
+    framing: Framing,
+    limits: RequestLimits,
+    is_known: bool,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<Result<Request, CodecError>> {
+    let mut decoder = RequestDecoder::new(framing, limits);
     let (mut input, mut start, mut decoded) = (Vec::new(), 0, Vec::new());
     for piece in pieces {
         input.extend_from_slice(piece);
-        while let Some((request, length)) = decoder.decode(&input[start..], true) {
+        while let Some((request, length)) = decoder.decode(&input[start..], is_known) {
             start += length;
             let is_over = request.as_ref().is_err_and(|err| err.ends_connection(framing));
             decoded.push(request);

@@ -148,6 +148,17 @@ proptest! {
     }
 
     #[test]
+    fn any_bytes_of_a_stranger_are_the_same_in_pieces_as_at_once((framing, bytes) in any_bytes(), cuts in any_cuts()) {
+        let limits = RequestLimits { max_bytes: 400, stranger_max_bytes: 30 };
+        let decode = |pieces: Vec<&[u8]>| decode_requests_within(framing, limits, false, pieces);
+
+        let at_once = decode(vec![&*bytes]);
+
+        prop_assert_eq!(&decode(cut(&bytes, &cuts)), &at_once);
+        prop_assert_eq!(&decode(bytes.chunks(1).collect()), &at_once);
+    }
+
+    #[test]
     fn nothing_is_called_no_messagepack_but_the_byte_that_is_none((framing, bytes) in any_bytes()) {
         let decoded = decode_requests(framing, [&*bytes]);
 
