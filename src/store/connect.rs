@@ -40,6 +40,13 @@ pub(super) async fn connect_reader(path: &Path) -> Result<SqliteConnection, sqlx
     SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging().connect().await
 }
 
+/// Undoes what a transaction has left behind that was cut off; only a connection that may write can.
+pub(super) async fn roll_back(path: &Path) -> Result<(), sqlx::Error> {
+    let mut conn = SqliteConnectOptions::new().filename(path).connect().await?;
+    pragma(&mut conn, "pragma schema_version").await?;
+    conn.close().await
+}
+
 /// Opens the pool of connections that read; `acquire_timeout` is how long a read waits for one.
 pub(super) async fn connect_readers(path: &Path, acquire_timeout: Duration) -> Result<SqlitePool, sqlx::Error> {
     // All of them stay open: were the last one reaped, the next could fail for want of a descriptor.

@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use super::OpenError;
-use super::connect::{connect_reader, connect_readers, connect_writer, error_code, pragma};
+use super::connect::{connect_reader, connect_readers, connect_writer, error_code, pragma, roll_back};
 use super::lock::{DatabaseLock, open_private, with_suffix};
 use super::migrate::{self, MIGRATOR};
 
@@ -26,6 +26,9 @@ const OLDEST_SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 /// Units: bytes of the shortest file that SQLite has written.
 const SHORTEST_BYTES: u64 = 512;
+
+/// Units: bytes of a page, unless a file says otherwise.
+const FIRST_PAGE_BYTES: u64 = 4096;
 
 /// An open database, and what is needed to open its connections again.
 #[derive(Debug)]
@@ -163,6 +166,10 @@ pub(super) fn refuse_stray_wal(path: &Path) -> Result<(), OpenError> {
 pub(super) async fn examine(path: &Path) -> Result<i64, OpenError> {
     let foreign = || OpenError::Foreign { path: path.to_owned() };
     let header = match read_header(path).await {
+        Err(OpenError::Sqlite(err)) if is_half_created(path, &err) => {
+            roll_back(path).await?;
+            read_header(path).await?
+        }
         Err(OpenError::Sqlite(err)) if error_code(&err) == Some(libsqlite3_sys::SQLITE_NOTADB) => return Err(foreign()),
         header => header?,
     };
@@ -182,6 +189,14 @@ pub(super) async fn examine(path: &Path) -> Result<i64, OpenError> {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
     Ok(found)
+}
+
+/// Whether `err` says that a transaction waits to be rolled back in a file that holds nothing yet: creating it was cut off
+/// before it was in WAL mode, in which there is nothing to roll back. A table would be a second page.
+fn is_half_created(path: &Path, err: &sqlx::Error) -> bool {
+    let code = err.as_database_error().and_then(|err| err.code()?.parse().ok());
+    code == Some(libsqlite3_sys::SQLITE_READONLY_ROLLBACK)
+        && path.metadata().is_ok_and(|metadata| metadata.len() <= FIRST_PAGE_BYTES)
 }
 
 /// What a file says of itself.

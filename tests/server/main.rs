@@ -15,6 +15,7 @@ mod helpers;
 mod hostile;
 mod lagging;
 mod limits;
+mod migration;
 mod missed;
 mod model;
 mod pipelining;

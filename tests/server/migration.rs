@@ -1,0 +1,91 @@
+//! Migrations that are killed: afterwards a file has the old schema or the new one, never one between.
+
+use std::path::Path;
+
+use sqlx::Connection;
+
+use crate::database;
+use crate::program::{Process, scratch};
+use crate::strace::{can_trace, serve_with_fault};
+
+/// What `sqlite_schema` and the header say, and what sqlx has noted.
+type Schema = Vec<String>;
+
+/// Makes a database as the migrations up to `version` leave it; none for 0.
+async fn make(path: &Path, version: i64) {
+    if version == 0 {
+        return;
+    }
+    std::fs::File::create(path).unwrap();
+    let mut conn = database::connect(path, false).await;
+    database::run(&mut conn, "pragma journal_mode = wal").await;
+    sqlx::migrate!().run_to(version, &mut conn).await.unwrap();
+    conn.close().await.unwrap();
+}
+
+/// The schema of a copy, which is recovered instead of the file itself.
+async fn schema(path: &Path) -> Schema {
+    let directory = scratch();
+    let copy = directory.path().join("chinwag.db");
+    for suffix in ["", "-wal", "-journal"] {
+        let name = |path: &Path| format!("{}{suffix}", path.display());
+        if Path::new(&name(path)).exists() {
+            std::fs::copy(name(path), name(&copy)).unwrap();
+        }
+    }
+    if !copy.exists() {
+        return Vec::new();
+    }
+    let mut conn = database::connect(&copy, false).await;
+    let mut schema = database::list(&mut conn, "select coalesce(sql, name) from sqlite_schema order by name").await;
+    schema.extend(database::list(&mut conn, "select integrity_check from pragma_integrity_check").await);
+    schema.extend(database::list(&mut conn, "select cast(user_version as text) from pragma_user_version").await);
+    if schema.iter().any(|sql| sql.contains("_sqlx_migrations")) {
+        let noted = "select cast(version as text) || success from _sqlx_migrations order by version";
+        schema.extend(database::list(&mut conn, noted).await);
+    }
+    conn.close().await.unwrap();
+    schema
+}
+
+/// Starts a server on a database of `version` that is killed at the `n`th fsync; whether it came to that.
+async fn is_killed_at(n: usize, version: i64) -> bool {
+    let directory = scratch();
+    let path = directory.path().join("chinwag.db");
+    make(&path, version).await;
+    let old = match version {
+        0 => [Vec::new(), ["ok", "0"].map(str::to_owned).to_vec()],
+        _ => [schema(&path).await, schema(&path).await],
+    };
+    let fault = format!("fsync:signal=KILL:when={n}");
+    let mut process = Process::launch(serve_with_fault(directory.path(), &fault), directory.path());
+    if process.listens() {
+        process.stop().await;
+        return false;
+    }
+    process.ended().await;
+
+    let left = schema(&path).await;
+    let process = Process::start(directory.path());
+    process.register("ada").await;
+    process.stop().await;
+
+    let new = schema(&path).await;
+    assert!(left == new || old.contains(&left), "at fsync {n}, from version {version}: {left:?}");
+    true
+}
+
+#[tokio::test]
+async fn every_migration_killed_at_any_fsync_leaves_the_old_schema_or_the_new_one() {
+    if !can_trace() {
+        return;
+    }
+    let newest = sqlx::migrate!().iter().map(|migration| migration.version).max().unwrap();
+    for version in 0..newest {
+        let mut n = 1;
+        while is_killed_at(n, version).await {
+            n += 1;
+        }
+        assert!(n > 5, "only {n} fsyncs from version {version}");
+    }
+}
