@@ -8,6 +8,7 @@ mod chance;
 mod contact;
 mod crash;
 mod database;
+mod disk;
 mod disk_model;
 mod fault;
 mod group;

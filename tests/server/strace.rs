@@ -2,8 +2,12 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::helpers::within;
 use crate::program::command;
 
 /// Whether a test that needs `tool` can run. Where CI runs it must: nobody would notice what is never tried.
@@ -47,4 +51,40 @@ pub(crate) fn serve_with_fault(directory: &Path, fault: &str) -> Command {
     let serve = command(directory, &["serve", "--listen", "127.0.0.1:0"]);
     let syscalls = fault.split(':').next().unwrap();
     under_strace(&["-o", "/dev/null", "-e", &format!("trace={syscalls}"), "-e", &format!("inject={fault}")], &serve)
+}
+
+/// A fault in a server that runs already; ends when dropped.
+pub(crate) struct Fault {
+    strace: Child,
+}
+
+impl Fault {
+    /// Does `fault` to the process from now on.
+    pub(crate) async fn inject(process_id: u32, directory: &Path, fault: &str) -> Self {
+        let said = directory.join("strace");
+        let syscalls = fault.split(':').next().unwrap();
+        let strace = Command::new("strace")
+            .args(["-f", "-o", "/dev/null", "-e", &format!("trace={syscalls}"), "-e", &format!("inject={fault}")])
+            .args(["-p", &process_id.to_string()])
+            .stdin(Stdio::null())
+            .stderr(std::fs::File::create(&said).unwrap())
+            .spawn()
+            .unwrap();
+        let fault = Self { strace };
+        let attached = async {
+            while !std::fs::read_to_string(&said).unwrap().contains("attached") {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within("strace to attach", attached).await;
+        fault
+    }
+}
+
+impl Drop for Fault {
+    /// Told to end, strace lets go of the process first.
+    fn drop(&mut self) {
+        kill_process(Pid::from_child(&self.strace), Signal::INT).ok();
+        self.strace.wait().ok();
+    }
 }
