@@ -20,6 +20,7 @@
 //! - [`store`]: all SQL, the log, and the writer, the one task that changes anything. *It knows no client.*
 //! - [`protocol`]: bytes to requests and back, both framings, pure functions. *Nothing is allocated for a mere claim.*
 //! - [`domain`]: values that are valid by construction. [`config`]: every limit with its reason. [`shutdown`]: a signal.
+//!   `sync`: the locks of [`registry`] and [`outbox`].
 //! - [`client`]: the other end of the wire. It uses [`protocol`] alone.
 //!
 //! # Invariants
@@ -65,4 +66,5 @@ pub mod server;
 pub mod service;
 pub mod shutdown;
 pub mod store;
+mod sync;
 pub mod telemetry;

@@ -4,9 +4,10 @@
 //! is this module's own and no await happens under it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use crate::domain::{GroupId, TokenHash, UserId};
+use crate::sync::{Mutex, MutexGuard};
 
 /// All presences.
 #[derive(Debug)]

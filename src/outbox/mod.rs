@@ -5,8 +5,6 @@
 
 mod state;
 
-use std::sync::{Mutex, MutexGuard};
-
 use bytes::Bytes;
 use tokio::sync::Notify;
 
@@ -15,6 +13,7 @@ pub use state::{Chunk, Gap, Next, OutboxLimits, Received};
 
 use crate::domain::{MessageId, UserId};
 use crate::protocol::Framing;
+use crate::sync::{Mutex, MutexGuard};
 
 /// One connection's outbox.
 #[derive(Debug)]

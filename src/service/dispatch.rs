@@ -3,6 +3,9 @@
 //! For each outcome it changes the registry, puts the response into the sender's outbox, then the update into the
 //! receivers'. Were requests answered by tasks of their own, those would be woken out of order.
 
+#[cfg(all(test, chinwag_shuttle))]
+mod interleavings;
+
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
