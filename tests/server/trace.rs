@@ -52,12 +52,10 @@ pub(crate) fn recorded(directory: &Path, command: &Command) -> Command {
 /// Reads what was recorded of the process `id`, which has ended.
 pub(crate) async fn read(directory: &Path, id: u32) -> Vec<Event> {
     let path = directory.join("trace");
-    let ended = format!("\n{id} +++ ");
     let text = async {
         loop {
             let text = std::fs::read_to_string(&path).unwrap();
-            // strace pads short ids.
-            if text.replace("  ", " ").contains(&ended) {
+            if has_ended(&text, id) {
                 return text;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -67,6 +65,23 @@ pub(crate) async fn read(directory: &Path, id: u32) -> Vec<Event> {
     let mut parser =
         Parser { directory: directory.canonicalize().unwrap().display().to_string(), syncing: HashMap::new() };
     text.lines().filter_map(|line| parser.event(line)).collect()
+}
+
+/// Whether the record says that the process `id` is gone. strace pads ids to five digits.
+fn has_ended(text: &str, id: u32) -> bool {
+    let id = id.to_string();
+    text.lines().any(|line| line.split_whitespace().take(2).eq([id.as_str(), "+++"]))
+}
+
+#[test]
+fn the_end_of_a_process_is_seen_however_short_its_id_is() {
+    for (line, id) in
+        [("7     +++ exited", 7), ("771   +++ exited", 771), ("1234  +++ exited", 1234), ("32767 +++ killed", 32767)]
+    {
+        assert!(has_ended(&format!("1     fsync(3) = 0\n{line} with 0 +++\n"), id), "{line}");
+        assert!(!has_ended(&format!("{line} with 0 +++\n"), id + 1), "{line}");
+    }
+    assert!(!has_ended("771   write(1, \"+++\", 3) = 3\n", 771));
 }
 
 struct Parser {
