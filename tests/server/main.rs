@@ -6,6 +6,7 @@ mod account;
 mod admin;
 mod chance;
 mod contact;
+mod corpus;
 mod crash;
 mod database;
 mod disk;
