@@ -5,6 +5,7 @@
 mod content;
 mod group_name;
 mod ids;
+mod network;
 mod password;
 mod secret;
 mod token;
@@ -13,6 +14,7 @@ mod username;
 pub use content::{Content, InvalidContent};
 pub use group_name::{GroupName, InvalidGroupName};
 pub use ids::{GroupId, MessageId, SessionId, UserId};
+pub use network::Network;
 pub use password::{InvalidPassword, Password};
 pub use secret::Secret;
 pub use token::{Token, TokenHash};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Limits;
+use crate::domain::Network;
 
 /// Connections that are told why they may not stay; the rest of a flood is dropped without a word.
 const TOLD_AT_ONCE: usize = 64;
@@ -31,14 +32,14 @@ pub(super) struct Admitted {
 struct Strangers {
     most: usize,
     exempts_loopback: bool,
-    counts: Mutex<HashMap<IpAddr, usize>>,
+    counts: Mutex<HashMap<Network, usize>>,
 }
 
 /// One of them.
 #[derive(Debug)]
 struct Stranger {
     strangers: Arc<Strangers>,
-    address: IpAddr,
+    network: Network,
 }
 
 impl Admission {
@@ -55,7 +56,7 @@ impl Admission {
     /// Admits a connection from `address`, if there is a place for it.
     pub(super) fn admit(&self, address: IpAddr) -> Option<Admitted> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let stranger = self.strangers.enter(address)?;
+        let stranger = self.strangers.enter(Network::of(address))?;
         Some(Admitted { _place: place, stranger: Some(stranger) })
     }
 
@@ -73,18 +74,18 @@ impl Admitted {
 }
 
 impl Strangers {
-    fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Stranger> {
+    fn enter(self: &Arc<Self>, network: Network) -> Option<Stranger> {
         let mut counts = self.lock();
-        let count = counts.entry(address).or_default();
-        if *count >= self.most && !(self.exempts_loopback && address.is_loopback()) {
+        let count = counts.entry(network).or_default();
+        if *count >= self.most && !(self.exempts_loopback && network.is_loopback()) {
             return None;
         }
         *count += 1;
         drop(counts);
-        Some(Stranger { strangers: Arc::clone(self), address })
+        Some(Stranger { strangers: Arc::clone(self), network })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.counts.lock().expect("nothing in here panics, so the lock is never poisoned")
     }
 }
@@ -92,10 +93,10 @@ impl Strangers {
 impl Drop for Stranger {
     fn drop(&mut self) {
         let mut counts = self.strangers.lock();
-        if let Some(count) = counts.get_mut(&self.address) {
+        if let Some(count) = counts.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.address);
+                counts.remove(&self.network);
             }
         }
     }
