@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Limits, TlsConfig};
+use crate::domain::Rate;
 use crate::telemetry::LogFormat;
 
 /// A persistent chat server: one binary, one SQLite file, MessagePack over TCP.
@@ -25,7 +27,7 @@ pub enum Command {
     ///
     /// Creates the database if there is none and migrates it if it is older than this chinwag. Prints one line to stdout once it
     /// listens; logs go to stderr, as much as RUST_LOG asks for. SIGINT and SIGTERM end it in order, a second one at once.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Say whether a database is sound, and if not, what to do
     ///
     /// Reads the whole file: its structure, its rows and what they refer to, that the log of messages has no gaps, which schema
@@ -115,9 +117,18 @@ pub struct LimitFlags {
     /// Connections from one address on which nobody has logged in and no token was accepted
     #[arg(long, value_name = "N", default_value_t = Limits::default().strangers_per_address)]
     pub max_strangers: usize,
-    /// Count strangers from this machine too, which are exempt otherwise
+    /// Limit strangers, logins and registrations from this machine too, which are exempt otherwise
     #[arg(long)]
     pub count_loopback: bool,
+    /// Messages of one user a second, with ten seconds' worth at once; one to a group counts as one for every 400 members
+    #[arg(long, value_name = "N|off", default_value = "50")]
+    pub message_rate: PerSecond,
+    /// Wrong passwords a second for one name from one address, with a hundred seconds' worth at once
+    #[arg(long, value_name = "N|off", default_value = "0.1")]
+    pub login_rate: PerSecond,
+    /// Registrations a second from one address, with twenty seconds' worth at once
+    #[arg(long, value_name = "N|off", default_value = "1")]
+    pub registration_rate: PerSecond,
     /// Bytes of a message's content
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().content_bytes)]
     pub max_content: usize,
@@ -139,6 +150,22 @@ pub struct LimitFlags {
     /// Seconds after which a peer that acknowledges nothing of what it is sent is given up
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
     pub acknowledge_deadline: Duration,
+}
+
+/// How many a second; `None` is no limit.
+#[derive(Debug, Clone, Copy)]
+pub struct PerSecond(pub Option<f64>);
+
+impl FromStr for PerSecond {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let number = text.parse().ok().filter(|number| Rate::RANGE.contains(number));
+        number.map(|number| Self(Some(number))).ok_or("a number from 0.0001 to 1000000, or 'off', is needed")
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -185,6 +212,9 @@ impl LimitFlags {
             max_connections: self.max_connections,
             strangers_per_address: self.max_strangers,
             exempts_loopback: !self.count_loopback,
+            message_rate: self.message_rate.0.map(Limits::message_rate),
+            login_rate: self.login_rate.0.map(Limits::login_rate),
+            registration_rate: self.registration_rate.0.map(Limits::registration_rate),
             content_bytes: self.max_content,
             request_bytes: self.max_request,
             outbox_bytes: self.max_outbox,
@@ -205,7 +235,7 @@ mod tests {
 
     fn serve(arguments: &[&str]) -> Serve {
         match Cli::parse_from(["chinwag", "serve"].iter().chain(arguments)).command {
-            Command::Serve(serve) => serve,
+            Command::Serve(serve) => *serve,
             other => panic!("{other:?}"),
         }
     }
@@ -240,10 +270,20 @@ mod tests {
     }
 
     #[test]
+    fn rates_are_numbers_a_second_or_off() {
+        let limits = serve(&["--message-rate", "off", "--login-rate", "0.5"]).config().unwrap().limits;
+
+        assert_eq!(limits.message_rate, None);
+        assert_eq!(limits.login_rate.unwrap().cost(), Duration::from_secs(2));
+    }
+
+    #[test]
     fn limits_that_contradict_one_another_are_refused() {
         for arguments in [["--max-content", "65000"], ["--max-request", "16384"], ["--max-outbox", "65535"]] {
             assert!(serve(&arguments).config().is_err(), "{arguments:?}");
         }
-        assert!(Cli::try_parse_from(["chinwag", "serve", "--request-deadline", "0"]).is_err());
+        for arguments in [["--request-deadline", "0"], ["--message-rate", "0"], ["--login-rate", "many"]] {
+            assert!(Cli::try_parse_from(["chinwag", "serve"].iter().chain(&arguments)).is_err(), "{arguments:?}");
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::domain::Rate;
+
 /// The port of the plain listener.
 pub const DEFAULT_PORT: u16 = 4242;
 
@@ -75,7 +77,8 @@ pub struct Limits {
     pub stranger_deadline: Duration,
     /// Connections from one address that have not shown who they are.
     pub strangers_per_address: usize,
-    /// Whether connections from this machine are exempt from `strangers_per_address`: a proxy in front may be there.
+    /// Whether clients on this machine are exempt from what is counted by address: a proxy in front may be there, and all who
+    /// come through it would be one.
     pub exempts_loopback: bool,
     /// Connections in all. Kept below what the system allows of open files, so that the database always has some.
     pub max_connections: usize,
@@ -83,8 +86,13 @@ pub struct Limits {
     pub acknowledge_deadline: Duration,
     /// How long a request may wait for the writer before it is refused as busy.
     pub busy_after: Duration,
-    /// How often a wrong password may be tried for one name from one address.
-    pub login_tries: LoginTries,
+    /// How much a user may say; a message to a large group counts as [several](DELIVERIES_PER_MESSAGE). `None`: as much as
+    /// there is room for.
+    pub message_rate: Option<Rate>,
+    /// How often a wrong password may be tried for one name from one address. A right one forgives the tries before it.
+    pub login_rate: Option<Rate>,
+    /// How often one address may register somebody.
+    pub registration_rate: Option<Rate>,
     /// How long a token lives unused.
     pub token_lifetime: Duration,
     /// How long a stopping server waits for its connections to take what is in their outboxes.
@@ -107,27 +115,35 @@ impl Default for Limits {
             max_connections: 10_000,
             acknowledge_deadline: Duration::from_secs(30),
             busy_after: Duration::from_secs(2),
-            login_tries: LoginTries::default(),
+            message_rate: Some(Self::message_rate(50.0)),
+            login_rate: Some(Self::login_rate(0.1)),
+            registration_rate: Some(Self::registration_rate(1.0)),
             token_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
             drain_deadline: Duration::from_secs(3),
         }
     }
 }
 
-/// How often a wrong password may be tried for one name from one address. A right one forgives the tries before it.
-#[derive(Debug, Clone, Copy)]
-pub struct LoginTries {
-    /// Tries at once.
-    pub burst: u32,
-    /// How long it takes to get one try back.
-    pub one_every: Duration,
-}
+/// Members of a group to whom a message counts as one; to more it counts as so many more. With 50 messages a second, these
+/// are 20,000 deliveries.
+pub const DELIVERIES_PER_MESSAGE: u32 = 400;
 
-/// Enough for a person who has forgotten which password it was; 8,650 guesses a day, which a password off the list of
-/// common ones withstands.
-impl Default for LoginTries {
-    fn default() -> Self {
-        Self { burst: 10, one_every: Duration::from_secs(10) }
+/// The rates, each with the burst that it comes with.
+impl Limits {
+    /// Messages of one user. Ten seconds' worth at once, 500 by default: more than people paste, less than anybody notices.
+    pub fn message_rate(per_second: f64) -> Rate {
+        Rate::new(per_second, Duration::from_secs(10))
+    }
+
+    /// Wrong passwords for one name from one address. A hundred seconds' worth at once, ten by default: enough for a person who
+    /// has forgotten which password it was. 8,650 a day withstands who guesses, if the password is not among the common ones.
+    pub fn login_rate(per_second: f64) -> Rate {
+        Rate::new(per_second, Duration::from_secs(100))
+    }
+
+    /// Registrations from one address. Twenty seconds' worth at once, 20 by default: a class that comes in behind one address.
+    pub fn registration_rate(per_second: f64) -> Rate {
+        Rate::new(per_second, Duration::from_secs(20))
     }
 }
 

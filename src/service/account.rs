@@ -1,12 +1,10 @@
 //! Registering, logging in.
 
-use std::net::IpAddr;
-use std::time::Instant;
-
+use super::Service;
 use super::error::ServiceError;
 use super::password::Verdict;
-use super::{Service, tries};
-use crate::domain::{Password, Secret, Token, Username};
+use super::session::Asker;
+use crate::domain::{Network, Password, Secret, Token, Username};
 use crate::protocol::Response;
 use crate::store::{Draft, Refusal};
 
@@ -26,21 +24,31 @@ impl LogIn {
 }
 
 /// Checks the name and the password that somebody chooses, and hashes the password.
-pub(super) async fn register(service: &Service, username: &str, password: &Secret) -> Result<Draft, ServiceError> {
+pub(super) async fn register(
+    service: &Service,
+    asker: Asker,
+    username: &str,
+    password: &Secret,
+) -> Result<Draft, ServiceError> {
     let username = Username::parse(username)?;
     let password = Password::choose(password, &username)?;
+    if let Some(network) = counted(service, asker)
+        && !service.registrations.take(network, asker.since)
+    {
+        return Err(ServiceError::TooManyRegistrations);
+    }
     // The writer decides; looking first only saves the work of hashing for a name that is taken.
-    if service.store.find_credentials(&username.key()).await?.is_some() {
+    if service.store.find_credentials(&username.key(), asker.since).await?.is_some() {
         return Err(Refusal::UsernameTaken.into());
     }
-    let password_hash = service.passwords.hash(password).await?;
+    let password_hash = service.passwords.hash(password, asker.since).await?;
     Ok(Draft::Register { username, password_hash })
 }
 
 /// Checks a password: one comparison, whether the name is known or not.
 pub(super) async fn log_in(
     service: &Service,
-    address: IpAddr,
+    asker: Asker,
     username: &str,
     password: &Secret,
 ) -> Result<LogIn, ServiceError> {
@@ -48,18 +56,28 @@ pub(super) async fn log_in(
     let password = Password::parse(password).map_err(|_| ServiceError::WrongPassword)?;
     // Names that nobody can have are one name: what is tried under them matters only as work for the server.
     let username_key = Username::parse(username).map_or(String::new(), |username| username.key());
-    let tries_key = tries::Key { username_key, address };
-    if !service.tries.take(&tries_key, Instant::now()) {
+    let tried = counted(service, asker).map(|network| (username_key.clone(), network));
+    if let Some(tried) = &tried
+        && !service.logins.take(tried.clone(), asker.since)
+    {
         return Err(ServiceError::TooManyTries);
     }
-    let credentials = service.store.find_credentials(&tries_key.username_key).await?;
+    let credentials = service.store.find_credentials(&username_key, asker.since).await?;
     let stored = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
-    let verdict = service.passwords.verify(password, stored).await?;
+    let verdict = service.passwords.verify(password, stored, asker.since).await?;
     let (Some(credentials), Verdict::Right { new_hash }) = (credentials, verdict) else {
         return Err(ServiceError::WrongPassword);
     };
-    service.tries.forgive(&tries_key);
+    if let Some(tried) = &tried {
+        service.logins.forgive(tried);
+    }
     let token = Token::random();
     let draft = Draft::LogIn { user_id: credentials.user_id, token_hash: token.hash(), new_password_hash: new_hash };
     Ok(LogIn { draft, username: credentials.username, token })
+}
+
+/// Where the asker is, if what comes from there is counted.
+fn counted(service: &Service, asker: Asker) -> Option<Network> {
+    let network = Network::of(asker.address);
+    (!(network.is_loopback() && service.limits.exempts_loopback)).then_some(network)
 }

@@ -16,7 +16,7 @@ use super::{Receiver, Registry};
 use crate::domain::MessageId;
 use crate::protocol::{Framing, Update};
 use crate::registry::Online;
-use crate::store::{Committed, LoggedIn, Outcome, Refusal, SentGroupMessage, SentWhisper};
+use crate::store::{Committed, LoggedIn, Outcome, Refusal, Sent, SentTo};
 use bytes::Bytes;
 
 #[derive(Debug)]
@@ -53,13 +53,12 @@ impl Dispatcher {
                 self.registry.join(user_id, group_id);
                 accept(ticket);
             }
-            Outcome::Whispered(whisper) => {
+            Outcome::Sent(sent) => {
+                if let Ticket::Message(reply) = &ticket {
+                    reply.receiver.pace.note(sent.overdrawn);
+                }
                 accept(ticket);
-                self.deliver_whisper(&whisper);
-            }
-            Outcome::GroupMessaged(message) => {
-                accept(ticket);
-                self.deliver_group_message(&message);
+                self.deliver(&sent);
             }
         }
     }
@@ -83,18 +82,20 @@ impl Dispatcher {
         drop(settled.send(Settled::LoggedIn(presence)));
     }
 
-    fn deliver_whisper(&mut self, whisper: &SentWhisper) {
-        let SentWhisper { message_id, sender, recipient_id, content } = whisper;
-        let mut update = EncodedOnce::new(|framing| Update::encode_whisper(framing, sender, content.as_str()));
-        self.registry.for_user(*recipient_id, |receiver| update.offer(*message_id, receiver));
-        self.published = *message_id;
-    }
-
-    fn deliver_group_message(&mut self, message: &SentGroupMessage) {
-        let SentGroupMessage { message_id, sender, group_id, group_name, content } = message;
-        let encode = |framing| Update::encode_group_message(framing, group_name, sender, content.as_str());
-        let mut update = EncodedOnce::new(encode);
-        self.registry.for_members(*group_id, |receiver| update.offer(*message_id, receiver));
+    fn deliver(&mut self, sent: &Sent) {
+        let Sent { message_id, sender, target, content, .. } = sent;
+        let mut update = EncodedOnce::new(|framing| match target {
+            SentTo::User(_) => Update::encode_whisper(framing, sender, content.as_str()),
+            SentTo::Group { group_name, .. } => {
+                Update::encode_group_message(framing, group_name, sender, content.as_str())
+            }
+        });
+        match target {
+            SentTo::User(user_id) => self.registry.for_user(*user_id, |receiver| update.offer(*message_id, receiver)),
+            SentTo::Group { group_id, .. } => {
+                self.registry.for_members(*group_id, |receiver| update.offer(*message_id, receiver));
+            }
+        }
         self.published = *message_id;
     }
 }

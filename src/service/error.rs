@@ -34,6 +34,9 @@ pub enum ServiceError {
     /// Unknown user or wrong password: one answer, so that nobody learns which names exist.
     #[error("wrong username or password")]
     WrongPassword,
+    /// Too many registrations from this address.
+    #[error("too many registrations from your address; try again in a minute")]
+    TooManyRegistrations,
     /// Too many wrong passwords for this name from this address.
     #[error("too many failed logins for this username from your address; try again in a minute")]
     TooManyTries,
@@ -114,6 +117,7 @@ fn sentence(refusal: Refusal) -> &'static str {
         Refusal::UnknownGroup => "there is no such group",
         Refusal::AlreadyMember => "you are a member of this group already",
         Refusal::NotAMember => "there is no such group, or you are not a member of it",
+        Refusal::RateLimited { .. } => "you are sending too much too fast; try again in a few seconds",
         Refusal::Busy => "the server is busy and has done nothing; try again in a few seconds",
         Refusal::Failed => "internal error",
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
@@ -81,7 +81,7 @@ async fn save(marks: &Marks, store: &Store<Ticket>) -> bool {
         return true;
     }
     let (saved, is_saved) = oneshot::channel();
-    let submitted = store.submit(Draft::SaveMarks { marks: noted.clone() }, Ticket::Save(saved)).await;
+    let submitted = store.submit(Draft::SaveMarks { marks: noted.clone() }, Ticket::Save(saved), Instant::now()).await;
     if submitted.is_err() || is_saved.await.is_err() {
         return false;
     }

@@ -11,10 +11,11 @@ mod error;
 mod group;
 mod marks;
 mod message;
+mod pace;
 mod password;
+mod rates;
 mod session;
 mod ticket;
-mod tries;
 mod upkeep;
 
 use std::fmt;
@@ -29,16 +30,17 @@ pub use error::{ServiceError, StartError};
 pub use session::Session;
 
 use crate::config::{Config, Limits};
-use crate::domain::MessageId;
+use crate::domain::{MessageId, Network};
 use crate::outbox::{Gap, Outbox, Received};
 use crate::protocol::{Framing, Update};
 use crate::registry;
 use crate::shutdown::Shutdown;
 use crate::store::{Opened, Owed, Place, Store, StoreError};
 use marks::Marks;
+use pace::Pace;
 use password::PasswordHasher;
+use rates::Buckets;
 use ticket::Ticket;
-use tries::Tries;
 
 /// Notes how far the peer of one connection has received the log by now.
 pub type Probe = Box<dyn Fn() + Send + Sync>;
@@ -52,11 +54,12 @@ struct Receiver {
     probe: Probe,
     /// Whether a login or a token on this connection was accepted.
     is_known: AtomicBool,
+    pace: Pace,
 }
 
 impl Receiver {
     fn new(outbox: Arc<Outbox>, probe: Probe) -> Self {
-        Self { outbox, probe, is_known: AtomicBool::new(false) }
+        Self { outbox, probe, is_known: AtomicBool::new(false), pace: Pace::default() }
     }
 
     fn probe(&self) {
@@ -76,7 +79,9 @@ pub struct Service {
     store: Store<Ticket>,
     marks: Arc<Marks>,
     passwords: PasswordHasher,
-    tries: Tries,
+    /// By folded name and where the client is.
+    logins: Buckets<(String, Network)>,
+    registrations: Buckets<Network>,
     limits: Limits,
 }
 
@@ -114,7 +119,8 @@ impl Service {
             store,
             marks,
             passwords,
-            tries: Tries::new(config.limits.login_tries),
+            logins: Buckets::new(config.limits.login_rate),
+            registrations: Buckets::new(config.limits.registration_rate),
             limits: config.limits.clone(),
         };
         let dispatcher = tokio::spawn(dispatcher.run(committed));

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, oneshot};
 
@@ -51,19 +51,24 @@ impl PasswordHasher {
     /// The PHC string of a password.
     ///
     /// # Errors
-    /// Busy when no thread was free in time.
-    pub(super) async fn hash(&self, password: Password) -> Result<String, ServiceError> {
+    /// Busy when no thread was free in time, counted from `since`.
+    pub(super) async fn hash(&self, password: Password, since: Instant) -> Result<String, ServiceError> {
         let argon2id = self.argon2id;
-        self.run(move |memory| argon2id.hash(memory, password.as_bytes())).await
+        self.run(since, move |memory| argon2id.hash(memory, password.as_bytes())).await
     }
 
     /// Compares a password with the PHC string of a user, or of nobody: one comparison at the current cost either way.
     ///
     /// # Errors
-    /// Busy when no thread was free in time; internal when what is stored is no PHC string.
-    pub(super) async fn verify(&self, password: Password, stored: Option<String>) -> Result<Verdict, ServiceError> {
+    /// Busy when no thread was free in time, counted from `since`; internal when what is stored is no PHC string.
+    pub(super) async fn verify(
+        &self,
+        password: Password,
+        stored: Option<String>,
+        since: Instant,
+    ) -> Result<Verdict, ServiceError> {
         let (argon2id, nobodys) = (self.argon2id, Arc::clone(&self.nobodys));
-        self.run(move |memory| match stored {
+        self.run(since, move |memory| match stored {
             Some(stored) => verify(argon2id, memory, password.as_bytes(), &stored, &nobodys),
             None => argon2id.matches(memory, password.as_bytes(), &nobodys).map(|_| Verdict::Wrong),
         })
@@ -72,10 +77,11 @@ impl PasswordHasher {
 
     async fn run<R: Send + 'static>(
         &self,
+        since: Instant,
         work: impl FnOnce(&mut Memory) -> Result<R, HashError> + Send + 'static,
     ) -> Result<R, ServiceError> {
         let acquiring = Arc::clone(&self.free).acquire_owned();
-        let Ok(thread) = tokio::time::timeout(self.busy_after, acquiring).await else {
+        let Ok(thread) = tokio::time::timeout_at((since + self.busy_after).into(), acquiring).await else {
             return Err(Refusal::Busy.into());
         };
         let thread = thread.expect("nobody closes this semaphore");
@@ -154,31 +160,37 @@ mod tests {
     #[tokio::test]
     async fn only_the_right_password_is_right() {
         let hasher = hasher(PasswordCost::FOR_TESTS);
-        let stored = hasher.hash(password("correct horse")).await.unwrap();
+        let stored = hasher.hash(password("correct horse"), Instant::now()).await.unwrap();
 
         assert_eq!(
-            hasher.verify(password("correct horse"), Some(stored.clone())).await.unwrap(),
+            hasher.verify(password("correct horse"), Some(stored.clone()), Instant::now()).await.unwrap(),
             Verdict::Right { new_hash: None }
         );
-        assert_eq!(hasher.verify(password("incorrect horse"), Some(stored)).await.unwrap(), Verdict::Wrong);
-        assert_eq!(hasher.verify(password("correct horse"), None).await.unwrap(), Verdict::Wrong);
+        assert_eq!(
+            hasher.verify(password("incorrect horse"), Some(stored), Instant::now()).await.unwrap(),
+            Verdict::Wrong
+        );
+        assert_eq!(hasher.verify(password("correct horse"), None, Instant::now()).await.unwrap(), Verdict::Wrong);
     }
 
     #[tokio::test]
     async fn a_hash_of_another_cost_is_made_anew_when_the_password_is_right() {
-        let stored = hasher(PasswordCost::FOR_TESTS).hash(password("correct horse")).await.unwrap();
+        let stored = hasher(PasswordCost::FOR_TESTS).hash(password("correct horse"), Instant::now()).await.unwrap();
         let hasher = hasher(STRONGER);
 
         let Verdict::Right { new_hash: Some(new_hash) } =
-            hasher.verify(password("correct horse"), Some(stored.clone())).await.unwrap()
+            hasher.verify(password("correct horse"), Some(stored.clone()), Instant::now()).await.unwrap()
         else {
             panic!("the cost has changed")
         };
         assert!(new_hash.starts_with("$argon2id$v=19$m=16,t=2,p=1$"), "{new_hash}");
         assert_eq!(
-            hasher.verify(password("correct horse"), Some(new_hash)).await.unwrap(),
+            hasher.verify(password("correct horse"), Some(new_hash), Instant::now()).await.unwrap(),
             Verdict::Right { new_hash: None }
         );
-        assert_eq!(hasher.verify(password("incorrect horse"), Some(stored)).await.unwrap(), Verdict::Wrong);
+        assert_eq!(
+            hasher.verify(password("incorrect horse"), Some(stored), Instant::now()).await.unwrap(),
+            Verdict::Wrong
+        );
     }
 }

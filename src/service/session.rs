@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -34,6 +35,13 @@ pub struct Session {
     departed: Option<Presence<Receiver>>,
 }
 
+/// Who hands in a request without a token, and since when it waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asker {
+    pub(super) address: IpAddr,
+    pub(super) since: Instant,
+}
+
 /// This connection's login.
 struct LogIn {
     username: String,
@@ -51,6 +59,9 @@ impl Session {
 
     /// Carries a request out. Returns when the next may be handed in; the response goes into the outbox by itself.
     pub async fn handle(&mut self, request: Request) {
+        if matches!(request, Request::Whisper { .. } | Request::MessageGroup { .. }) {
+            self.keep_pace().await;
+        }
         let sequence = self.outbox.ask().await;
         let handled = match request {
             Request::Whisper { username, token, recipient, content } => {
@@ -75,6 +86,17 @@ impl Session {
         }
     }
 
+    /// Waits as long as what was said on this connection before has earned.
+    async fn keep_pace(&mut self) {
+        if self.receiver.pace.held_until().is_none() {
+            return;
+        }
+        self.answered().await;
+        if let Some(until) = self.receiver.pace.held_until() {
+            tokio::time::sleep_until(until.into()).await;
+        }
+    }
+
     /// Whether the client has shown who it is: by a login, or by a token that was accepted.
     pub fn is_known(&self) -> bool {
         self.receiver.is_known.load(Ordering::Relaxed)
@@ -93,24 +115,25 @@ impl Session {
     }
 
     async fn handle_alone(&mut self, sequence: u64, request: Request) -> Result<(), ServiceError> {
+        let asker = Asker { address: self.address, since: Instant::now() };
         match request {
             Request::Register { username, password } => {
-                let draft = account::register(&self.service, &username, &password).await?;
-                self.submit(sequence, draft).await
+                let draft = account::register(&self.service, asker, &username, &password).await?;
+                self.submit(sequence, draft, asker.since).await
             }
-            Request::LogIn { username, password } => self.log_in(sequence, &username, &password).await,
+            Request::LogIn { username, password } => self.log_in(sequence, asker, &username, &password).await,
             Request::LogOut { username } => self.log_out(sequence, &username).await,
             Request::AddContact { username, token, contact } => {
                 let author = self.author(username, &token)?;
-                self.submit(sequence, contact::add(author, contact)).await
+                self.submit(sequence, contact::add(author, contact), asker.since).await
             }
             Request::CreateGroup { username, token, group_name } => {
                 let author = self.author(username, &token)?;
-                self.submit(sequence, group::create(author, &group_name)?).await
+                self.submit(sequence, group::create(author, &group_name)?, asker.since).await
             }
             Request::JoinGroup { username, token, group_name } => {
                 let author = self.author(username, &token)?;
-                self.submit(sequence, group::join(author, &group_name)).await
+                self.submit(sequence, group::join(author, &group_name), asker.since).await
             }
             Request::Whisper { .. } | Request::MessageGroup { .. } => {
                 unreachable!("messages are not handled alone")
@@ -118,17 +141,23 @@ impl Session {
         }
     }
 
-    async fn log_in(&mut self, sequence: u64, username: &str, password: &Secret) -> Result<(), ServiceError> {
+    async fn log_in(
+        &mut self,
+        sequence: u64,
+        asker: Asker,
+        username: &str,
+        password: &Secret,
+    ) -> Result<(), ServiceError> {
         if self.login.is_some() {
             return Err(ServiceError::LoggedInAlready);
         }
-        let log_in = account::log_in(&self.service, self.address, username, password).await?;
+        let log_in = account::log_in(&self.service, asker, username, password).await?;
         let success = log_in.response().encode(self.outbox.framing()).into();
         let token_hash = log_in.token.hash();
         let (settled, is_settled) = oneshot::channel();
         let reply = Reply { success, ..self.reply(sequence, true) };
         let ticket = Ticket::LogIn(LogInTicket { reply, token_hash, settled });
-        self.queue(log_in.draft, ticket).await?;
+        self.queue(log_in.draft, ticket, asker.since).await?;
         if let Ok(Settled::LoggedIn(presence)) = is_settled.await {
             self.login = Some(LogIn { username: log_in.username, token_hash, presence });
         }
@@ -140,7 +169,7 @@ impl Session {
         let token_hash = own.ok_or(ServiceError::NotLoggedIn)?.token_hash;
         let (settled, is_settled) = oneshot::channel();
         let ticket = Ticket::Request(self.reply(sequence, false), settled);
-        self.queue(Draft::LogOut { token_hash }, ticket).await?;
+        self.queue(Draft::LogOut { token_hash }, ticket, Instant::now()).await?;
         if let Ok(Settled::Done) = is_settled.await {
             // A login elsewhere must not be told again what was received here, up to the response of the logout.
             self.departed = self.login.take().map(|login| login.presence);
@@ -150,10 +179,10 @@ impl Session {
     }
 
     /// Queues a draft and waits until it is answered.
-    async fn submit(&self, sequence: u64, draft: Draft) -> Result<(), ServiceError> {
+    async fn submit(&self, sequence: u64, draft: Draft, since: Instant) -> Result<(), ServiceError> {
         let shows_user = !matches!(draft, Draft::Register { .. });
         let (settled, is_settled) = oneshot::channel();
-        self.queue(draft, Ticket::Request(self.reply(sequence, shows_user), settled)).await?;
+        self.queue(draft, Ticket::Request(self.reply(sequence, shows_user), settled), since).await?;
         // Without a word only when the server ends, and this connection with it.
         is_settled.await.ok();
         Ok(())
@@ -161,11 +190,11 @@ impl Session {
 
     /// Queues a message, to be answered while the connection goes on.
     async fn submit_message(&self, sequence: u64, draft: Result<Draft, ServiceError>) -> Result<(), ServiceError> {
-        self.queue(draft?, Ticket::Message(self.reply(sequence, true))).await
+        self.queue(draft?, Ticket::Message(self.reply(sequence, true)), Instant::now()).await
     }
 
-    async fn queue(&self, draft: Draft, ticket: Ticket) -> Result<(), ServiceError> {
-        self.service.store.submit(draft, ticket).await.map_err(|_| Refusal::Busy.into())
+    async fn queue(&self, draft: Draft, ticket: Ticket, since: Instant) -> Result<(), ServiceError> {
+        self.service.store.submit(draft, ticket, since).await.map_err(|_| Refusal::Busy.into())
     }
 
     fn reply(&self, sequence: u64, shows_user: bool) -> Reply {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -66,6 +67,9 @@ impl fmt::Debug for Reply {
     }
 }
 
+/// How long a connection is held back after a message that was refused for its sender's rate.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 impl Reply {
     pub(super) fn accept(self) {
         self.note_user();
@@ -73,6 +77,9 @@ impl Reply {
     }
 
     pub(super) fn refuse(self, refusal: Refusal) {
+        if let Refusal::RateLimited { wait } = refusal {
+            self.receiver.pace.note(wait.min(LONGEST_PAUSE));
+        }
         // What is refused for another reason had a token that was accepted.
         if !matches!(refusal, Refusal::NotAuthenticated | Refusal::Busy | Refusal::Failed) {
             self.note_user();

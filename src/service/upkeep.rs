@@ -1,7 +1,7 @@
 //! What a server does once an hour.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -27,7 +27,8 @@ pub(super) async fn save_regularly(registry: Arc<Registry>, store: Store<Ticket>
 /// Tries once: what is not saved now is saved in an hour.
 async fn save(registry: &Registry, store: &Store<Ticket>) {
     let (saved, is_saved) = oneshot::channel();
-    let submitted = store.submit(Draft::SaveUse { online: registry.list_sessions() }, Ticket::Save(saved)).await;
+    let submitted =
+        store.submit(Draft::SaveUse { online: registry.list_sessions() }, Ticket::Save(saved), Instant::now()).await;
     if submitted.is_err() || is_saved.await.is_err() {
         tracing::warn!("the use of tokens could not be saved");
     }

@@ -10,13 +10,13 @@ use sqlx::SqliteConnection;
 
 use super::session::{self, Session};
 use super::{group, mark, message, user};
-use crate::domain::{GroupId, GroupName, MessageId, SessionId, TokenHash, UserId, Username};
+use crate::domain::{Bucket, GroupId, GroupName, MessageId, SessionId, TokenHash, UserId, Username};
 
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     users: HashMap<UserId, User>,
     user_ids: HashMap<String, UserId>,
-    group_names: HashMap<GroupId, Arc<str>>,
+    groups: HashMap<GroupId, Group>,
     group_ids: HashMap<String, GroupId>,
     sessions: HashMap<TokenHash, Session>,
     newest_user: UserId,
@@ -34,6 +34,16 @@ pub(super) struct User {
     pub(super) mark: MessageId,
     /// Groups of which this user is a member now, in ascending order.
     pub(super) groups: Vec<GroupId>,
+    /// What this user has said of late, against their rate. A rollback gives nothing back: what failed was work, too.
+    said: Bucket,
+}
+
+#[derive(Debug)]
+pub(super) struct Group {
+    /// As created.
+    pub(super) name: Arc<str>,
+    /// How many members it has now.
+    pub(super) members: u32,
 }
 
 /// A change, with what it takes to undo it.
@@ -65,6 +75,7 @@ impl Directory {
         }
         for (user_id, group_id) in group::list_memberships(conn).await? {
             directory.user_mut(user_id).groups.push(group_id);
+            directory.group_mut(group_id).members += 1;
         }
         for (token_hash, session) in session::list(conn).await? {
             directory.newest_session = directory.newest_session.max(session.session_id);
@@ -92,13 +103,17 @@ impl Directory {
         self.group_ids.get(name.key()).copied()
     }
 
-    pub(super) fn group_name(&self, group_id: GroupId) -> Arc<str> {
-        let name = self.group_names.get(&group_id).expect("group ids come from this directory, which forgets no group");
-        Arc::clone(name)
+    pub(super) fn group(&self, group_id: GroupId) -> &Group {
+        self.groups.get(&group_id).expect("group ids come from this directory, which forgets no group")
     }
 
     pub(super) fn is_member(&self, user_id: UserId, group_id: GroupId) -> bool {
         self.user(user_id).groups.binary_search(&group_id).is_ok()
+    }
+
+    /// What a user has said of late.
+    pub(super) fn said_by(&mut self, user_id: UserId) -> &mut Bucket {
+        &mut self.user_mut(user_id).said
     }
 
     pub(super) fn session_mut(&mut self, token_hash: &TokenHash) -> Option<&mut Session> {
@@ -128,6 +143,7 @@ impl Directory {
         let groups = &mut self.user_mut(user_id).groups;
         let place = groups.partition_point(|&other| other < group_id);
         groups.insert(place, group_id);
+        self.group_mut(group_id).members += 1;
         self.provisional.push(Change::MemberAdded(user_id, group_id));
     }
 
@@ -192,11 +208,12 @@ impl Directory {
                 self.user_ids.remove(&user.username.to_ascii_lowercase());
             }
             Change::GroupAdded(group_id, group_key) => {
-                self.group_names.remove(&group_id);
+                self.groups.remove(&group_id);
                 self.group_ids.remove(&group_key);
             }
             Change::MemberAdded(user_id, group_id) => {
                 self.user_mut(user_id).groups.retain(|&other| other != group_id);
+                self.group_mut(group_id).members -= 1;
             }
             Change::SessionAdded(token_hash) => {
                 self.sessions.remove(&token_hash);
@@ -216,13 +233,18 @@ impl Directory {
     fn put_user(&mut self, user_id: UserId, username: &str, mark: MessageId) {
         self.newest_user = self.newest_user.max(user_id);
         self.user_ids.insert(username.to_ascii_lowercase(), user_id);
-        self.users.insert(user_id, User { username: username.into(), mark, groups: Vec::new() });
+        self.users
+            .insert(user_id, User { username: username.into(), mark, groups: Vec::new(), said: Bucket::default() });
     }
 
     fn put_group(&mut self, group_id: GroupId, group_name: &str, group_key: String) {
         self.newest_group = self.newest_group.max(group_id);
         self.group_ids.insert(group_key, group_id);
-        self.group_names.insert(group_id, group_name.into());
+        self.groups.insert(group_id, Group { name: group_name.into(), members: 0 });
+    }
+
+    fn group_mut(&mut self, group_id: GroupId) -> &mut Group {
+        self.groups.get_mut(&group_id).expect("group ids come from this directory, which forgets no group")
     }
 
     fn user_mut(&mut self, user_id: UserId) -> &mut User {
@@ -243,7 +265,7 @@ mod tests {
         directory.add_session(token_hash, ada, 0);
         directory.add_message();
         directory.commit();
-        let before = format!("{:?}", (&directory.users, &directory.sessions, directory.head));
+        let before = format!("{:?}", (&directory.users, &directory.groups, &directory.sessions, directory.head));
 
         directory.add_user(&Username::parse("bob").unwrap());
         directory.add_group(&GroupName::parse("go").unwrap());
@@ -254,7 +276,7 @@ mod tests {
         directory.add_session(TokenHash([2; 32]), ada, 0);
         directory.rollback();
 
-        assert_eq!(format!("{:?}", (&directory.users, &directory.sessions, directory.head)), before);
+        assert_eq!(format!("{:?}", (&directory.users, &directory.groups, &directory.sessions, directory.head)), before);
         assert_eq!(directory.find_user("bob"), None);
         assert_eq!(directory.find_group(&GroupName::parse("go").unwrap()), None);
         assert_eq!(directory.find_user("ADA"), Some(ada));

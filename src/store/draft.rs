@@ -1,6 +1,7 @@
 //! What can be asked of the writer, and what comes of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::{Content, GroupId, GroupName, MessageId, TokenHash, UserId, Username};
 
@@ -59,10 +60,8 @@ pub enum Outcome {
         /// Of what.
         group_id: GroupId,
     },
-    /// A whisper is in the log.
-    Whispered(SentWhisper),
-    /// A group message is in the log.
-    GroupMessaged(SentGroupMessage),
+    /// A message is in the log.
+    Sent(Sent),
 }
 
 /// A session as it begins.
@@ -76,32 +75,29 @@ pub struct LoggedIn {
     pub groups: Vec<GroupId>,
 }
 
-/// A committed whisper.
+/// A committed message.
 #[derive(Debug)]
-pub struct SentWhisper {
+pub struct Sent {
     /// Its place in the log.
     pub message_id: MessageId,
     /// The sender's name, as registered.
     pub sender: Arc<str>,
-    /// Who is to receive it.
-    pub recipient_id: UserId,
+    /// To whom.
+    pub target: SentTo,
     /// What it says.
     pub content: Content,
+    /// How long it takes until what the sender has said is within their rate again.
+    pub overdrawn: Duration,
 }
 
-/// A committed group message.
+/// To whom a message was sent.
 #[derive(Debug)]
-pub struct SentGroupMessage {
-    /// Its place in the log.
-    pub message_id: MessageId,
-    /// The sender's name, as registered.
-    pub sender: Arc<str>,
-    /// Whose members are to receive it.
-    pub group_id: GroupId,
-    /// The group's name, as created.
-    pub group_name: Arc<str>,
-    /// What it says.
-    pub content: Content,
+#[expect(missing_docs, reason = "the fields are named by their types")]
+pub enum SentTo {
+    /// A whisper.
+    User(UserId),
+    /// A group message, with the group's name as created.
+    Group { group_id: GroupId, group_name: Arc<str> },
 }
 
 /// Why a draft changed nothing.
@@ -123,6 +119,11 @@ pub enum Refusal {
     AlreadyMember,
     /// No group has this name, or its messages are not for this user.
     NotAMember,
+    /// Its author has said more than their rate allows.
+    RateLimited {
+        /// How long it takes until the next message is due.
+        wait: Duration,
+    },
     /// The writer could not take it, and has not.
     Busy,
     /// The database refused this draft alone.

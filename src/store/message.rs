@@ -18,24 +18,19 @@ const WINDOW_GROWTH: i64 = 8;
 /// What an update may take besides its content: names of 32 and 4 x 64 bytes, and what frames and queues it. Units: bytes.
 const OVERHEAD_BYTES: i64 = 416;
 
+/// To whom a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    User(UserId),
+    Group(GroupId),
+}
+
 /// A message to be inserted; its id follows from its place in the batch.
 #[derive(Debug)]
 pub(super) struct Row<'a> {
-    kind: i64,
-    sender_id: UserId,
-    recipient_id: Option<UserId>,
-    group_id: Option<GroupId>,
-    content: &'a str,
-}
-
-impl<'a> Row<'a> {
-    pub(super) fn whisper(sender_id: UserId, recipient_id: UserId, content: &'a Content) -> Self {
-        Self { kind: WHISPER, sender_id, recipient_id: Some(recipient_id), group_id: None, content: content.as_str() }
-    }
-
-    pub(super) fn group_message(sender_id: UserId, group_id: GroupId, content: &'a Content) -> Self {
-        Self { kind: GROUP_MESSAGE, sender_id, recipient_id: None, group_id: Some(group_id), content: content.as_str() }
-    }
+    pub(super) sender_id: UserId,
+    pub(super) target: Target,
+    pub(super) content: &'a Content,
 }
 
 /// A part of the log: what comes behind `after`, up to and with `upto`.
@@ -80,12 +75,16 @@ pub(super) async fn insert(
     rows: &[Row<'_>],
     now_ms: i64,
 ) -> Result<(), sqlx::Error> {
-    let mut contents = Vec::with_capacity(rows.iter().map(|row| row.content.len()).sum());
+    let mut contents = Vec::with_capacity(rows.iter().map(|row| row.content.as_str().len()).sum());
     let mut numbers = Vec::with_capacity(rows.len());
-    for row in rows {
-        let (recipient_id, group_id) = (row.recipient_id.map(|id| id.0), row.group_id.map(|id| id.0));
-        numbers.push((row.kind, row.sender_id.0, recipient_id, group_id, contents.len() + 1, row.content.len()));
-        contents.extend_from_slice(row.content.as_bytes());
+    for Row { sender_id, target, content } in rows {
+        let content = content.as_str().as_bytes();
+        let (kind, recipient_id, group_id) = match target {
+            Target::User(user_id) => (WHISPER, Some(user_id.0), None),
+            Target::Group(group_id) => (GROUP_MESSAGE, None, Some(group_id.0)),
+        };
+        numbers.push((kind, sender_id.0, recipient_id, group_id, contents.len() + 1, content.len()));
+        contents.extend_from_slice(content);
     }
     let numbers = serde_json::to_string(&numbers).expect("tuples of numbers always encode");
     sqlx::query!(

@@ -26,14 +26,16 @@ mod user;
 mod writer;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use sqlx::SqlitePool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::timeout_at;
 
 pub use backup::{Backup, back_up};
 pub use check::{Contents, Problem, Report, check};
-pub use draft::{Author, Draft, LoggedIn, Outcome, Refusal, SentGroupMessage, SentWhisper};
+pub use draft::{Author, Draft, LoggedIn, Outcome, Refusal, Sent, SentTo};
 pub use error::{BackupError, CopyError, OpenError, RestoreError, StoreError};
 pub use message::{Owed, Page, Place};
 pub use restore::{Restored, restore};
@@ -55,7 +57,7 @@ const QUEUE_BATCHES: usize = 4;
 pub struct Store<T> {
     readers: SqlitePool,
     drafts: mpsc::Sender<Queued<T>>,
-    busy_after: std::time::Duration,
+    busy_after: Duration,
 }
 
 impl<T> Clone for Store<T> {
@@ -98,13 +100,14 @@ impl<T: Send + 'static> Store<T> {
         Ok(Opened { store, path, committed, head, writer: tokio::spawn(writer.run()) })
     }
 
-    /// Queues a draft; its outcome comes, in commit order, with `ticket`.
+    /// Queues a draft; its outcome comes, in commit order, with `ticket`. It waits for the writer until it has waited for as long
+    /// as a request may, counted from `since`.
     ///
     /// # Errors
-    /// The ticket, when the queue stayed full for as long as a request may wait: nothing was or will be written.
-    pub async fn submit(&self, draft: Draft, ticket: T) -> Result<(), T> {
-        let queued = Queued::new(draft, ticket);
-        match tokio::time::timeout(self.busy_after, self.drafts.reserve()).await {
+    /// The ticket, when the queue stayed full for so long: nothing was or will be written.
+    pub async fn submit(&self, draft: Draft, ticket: T, since: Instant) -> Result<(), T> {
+        let queued = Queued { draft, ticket, since };
+        match timeout_at((since + self.busy_after).into(), self.drafts.reserve()).await {
             Ok(Ok(place)) => {
                 place.send(queued);
                 Ok(())
@@ -116,9 +119,14 @@ impl<T: Send + 'static> Store<T> {
     /// Who a user is and how their password is hashed.
     ///
     /// # Errors
-    /// [`StoreError`] when the database cannot be read.
-    pub async fn find_credentials(&self, username_key: &str) -> Result<Option<Credentials>, StoreError> {
-        let mut conn = self.readers.acquire().await?;
+    /// [`StoreError`] when the database cannot be read, or not within the time that a request may wait, counted from `since`.
+    pub async fn find_credentials(
+        &self,
+        username_key: &str,
+        since: Instant,
+    ) -> Result<Option<Credentials>, StoreError> {
+        let acquired = timeout_at((since + self.busy_after).into(), self.readers.acquire()).await;
+        let mut conn = acquired.map_err(|_| StoreError::Busy)??;
         Ok(user::find_credentials_by_key(&mut conn, username_key).await?)
     }
 

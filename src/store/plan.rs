@@ -3,10 +3,14 @@
 //! Decided when the writer takes a draft, from memory that changes only in commit order: of two who want one name, or of a
 //! message and the logout before it, both cannot pass.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use super::directory::Directory;
-use super::draft::{Author, Draft, LoggedIn, Outcome, Refusal, SentGroupMessage, SentWhisper};
-use super::message::Row;
-use crate::domain::{GroupId, GroupName, MessageId, SessionId, TokenHash, UserId};
+use super::draft::{Author, Draft, LoggedIn, Outcome, Refusal, Sent, SentTo};
+use super::message::{Row, Target};
+use crate::config::DELIVERIES_PER_MESSAGE;
+use crate::domain::{GroupId, GroupName, MessageId, Overdrawn, Rate, SessionId, TokenHash, UserId};
 
 /// How a draft was decided: what is to be written, and by which ids.
 #[derive(Debug)]
@@ -39,15 +43,11 @@ pub(super) enum Plan {
         user_id: UserId,
         joined_id: MessageId,
     },
-    InsertWhisper {
+    InsertMessage {
         message_id: MessageId,
         sender_id: UserId,
-        recipient_id: UserId,
-    },
-    InsertGroupMessage {
-        message_id: MessageId,
-        sender_id: UserId,
-        group_id: GroupId,
+        target: Target,
+        overdrawn: Duration,
     },
     UpdateMarks {
         marks: Vec<(UserId, MessageId)>,
@@ -62,9 +62,14 @@ pub(super) enum Plan {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     pub(super) now_ms: i64,
+    pub(super) now: Instant,
     /// Units: milliseconds that a token lives unused.
     pub(super) token_lifetime_ms: i64,
+    pub(super) message_rate: Option<Rate>,
 }
+
+/// By how much a sender may overdraw: until then they are slowed, and only then refused. Less than what is busy.
+const OVERDRAFT: Duration = Duration::from_secs(2);
 
 /// A session's use is stored when it is this much newer than what is stored. Units: milliseconds.
 const STORE_USE_AFTER_MS: i64 = 60 * 60 * 1000;
@@ -103,7 +108,7 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
         Draft::Whisper { author, recipient, .. } => {
             let sender_id = authenticate(directory, author, moment)?;
             let recipient_id = directory.find_user(recipient).ok_or(Refusal::UnknownUser)?;
-            Ok(Plan::InsertWhisper { message_id: directory.add_message(), sender_id, recipient_id })
+            send(directory, sender_id, Target::User(recipient_id), moment)
         }
         Draft::MessageGroup { author, group_name, .. } => {
             let sender_id = authenticate(directory, author, moment)?;
@@ -112,7 +117,7 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
             if !directory.is_member(sender_id, group_id) {
                 return Err(Refusal::NotAMember);
             }
-            Ok(Plan::InsertGroupMessage { message_id: directory.add_message(), sender_id, group_id })
+            send(directory, sender_id, Target::Group(group_id), moment)
         }
         Draft::SaveMarks { marks } => Ok(save_marks(directory, marks)),
         Draft::SaveUse { online } => Ok(save_use(directory, online, moment)),
@@ -164,6 +169,23 @@ fn join_group(
     Ok(Plan::InsertMember { group_id, user_id, joined_id: directory.head() })
 }
 
+/// Takes a message, unless its sender has overdrawn too much. One to many members weighs as much as what it takes to deliver it.
+fn send(directory: &mut Directory, sender_id: UserId, target: Target, moment: Moment) -> Result<Plan, Refusal> {
+    let members = match target {
+        Target::User(_) => 1,
+        Target::Group(group_id) => directory.group(group_id).members,
+    };
+    let overdrawn = match moment.message_rate {
+        None => Duration::ZERO,
+        Some(rate) => {
+            let cost = rate.cost().max(rate.cost().saturating_mul(members) / DELIVERIES_PER_MESSAGE);
+            let taken = directory.said_by(sender_id).take(rate, cost, OVERDRAFT, moment.now);
+            taken.map_err(|Overdrawn { wait }| Refusal::RateLimited { wait })?
+        }
+    };
+    Ok(Plan::InsertMessage { message_id: directory.add_message(), sender_id, target, overdrawn })
+}
+
 fn save_marks(directory: &mut Directory, marks: &[(UserId, MessageId)]) -> Plan {
     let moved = |&(user_id, message_id): &(UserId, MessageId)| directory.move_mark(user_id, message_id);
     let marks: Vec<_> = marks.iter().copied().filter(moved).collect();
@@ -199,19 +221,17 @@ impl Plan {
     /// The row of the log that this plan inserts.
     pub(super) fn row<'a>(&self, draft: &'a Draft) -> Option<Row<'a>> {
         match (self, draft) {
-            (&Self::InsertWhisper { sender_id, recipient_id, .. }, Draft::Whisper { content, .. }) => {
-                Some(Row::whisper(sender_id, recipient_id, content))
-            }
-            (&Self::InsertGroupMessage { sender_id, group_id, .. }, Draft::MessageGroup { content, .. }) => {
-                Some(Row::group_message(sender_id, group_id, content))
-            }
+            (
+                &Self::InsertMessage { sender_id, target, .. },
+                Draft::Whisper { content, .. } | Draft::MessageGroup { content, .. },
+            ) => Some(Row { sender_id, target, content }),
             _ => None,
         }
     }
 
     /// Whether a statement of its own is needed, apart from the one for all rows of the log.
     pub(super) fn needs_statement(&self) -> bool {
-        !matches!(self, Self::Refuse(_) | Self::Nothing | Self::InsertWhisper { .. } | Self::InsertGroupMessage { .. })
+        !matches!(self, Self::Refuse(_) | Self::Nothing | Self::InsertMessage { .. })
     }
 
     /// What is told once this plan is committed.
@@ -224,14 +244,18 @@ impl Plan {
                 Self::InsertGroup { group_id, owner_id: user_id, .. } | Self::InsertMember { group_id, user_id, .. },
                 _,
             ) => Outcome::Joined { user_id, group_id },
-            (Self::InsertWhisper { message_id, sender_id, recipient_id }, Draft::Whisper { content, .. }) => {
-                let sender = directory.user(sender_id).username.clone();
-                Outcome::Whispered(SentWhisper { message_id, sender, recipient_id, content })
-            }
-            (Self::InsertGroupMessage { message_id, sender_id, group_id }, Draft::MessageGroup { content, .. }) => {
-                let sender = directory.user(sender_id).username.clone();
-                let group_name = directory.group_name(group_id);
-                Outcome::GroupMessaged(SentGroupMessage { message_id, sender, group_id, group_name, content })
+            (
+                Self::InsertMessage { message_id, sender_id, target, overdrawn },
+                Draft::Whisper { content, .. } | Draft::MessageGroup { content, .. },
+            ) => {
+                let sender = Arc::clone(&directory.user(sender_id).username);
+                let target = match target {
+                    Target::User(user_id) => SentTo::User(user_id),
+                    Target::Group(group_id) => {
+                        SentTo::Group { group_id, group_name: Arc::clone(&directory.group(group_id).name) }
+                    }
+                };
+                Outcome::Sent(Sent { message_id, sender, target, content, overdrawn })
             }
             _ => Outcome::Done,
         }
@@ -243,7 +267,9 @@ mod tests {
     use super::*;
     use crate::domain::{Content, Username};
 
-    const MOMENT: Moment = Moment { now_ms: 0, token_lifetime_ms: 1000 };
+    fn moment() -> Moment {
+        Moment { now_ms: 0, now: Instant::now(), token_lifetime_ms: 1000, message_rate: None }
+    }
 
     fn username(name: &str) -> Username {
         Username::parse(name).unwrap()
@@ -263,11 +289,11 @@ mod tests {
         let (_, ada) = logged_in(&mut directory, "ada");
         let (bob_id, bob) = logged_in(&mut directory, "bob");
         let rust = GroupName::parse("rust").unwrap();
-        plan(&mut directory, &Draft::CreateGroup { author: ada, group_name: rust.clone() }, MOMENT);
+        plan(&mut directory, &Draft::CreateGroup { author: ada, group_name: rust.clone() }, moment());
 
         let log_in = Draft::LogIn { user_id: bob_id, token_hash: TokenHash([9; 32]), new_password_hash: None };
-        let planned = plan(&mut directory, &log_in, MOMENT);
-        plan(&mut directory, &Draft::JoinGroup { author: bob, group_name: Some(rust) }, MOMENT);
+        let planned = plan(&mut directory, &log_in, moment());
+        plan(&mut directory, &Draft::JoinGroup { author: bob, group_name: Some(rust) }, moment());
 
         let Outcome::LoggedIn(logged_in) = planned.outcome(log_in, &directory) else { panic!("a login") };
         assert_eq!(logged_in.groups, []);
@@ -277,12 +303,9 @@ mod tests {
     fn of_a_logout_and_a_message_behind_it_only_the_first_passes() {
         let mut directory = Directory::default();
         let (_, ada) = logged_in(&mut directory, "ada");
-        let content = Content::parse("hello".to_owned(), 100).unwrap();
-        let token_hash = ada.token_hash;
 
-        let log_out = plan(&mut directory, &Draft::LogOut { token_hash }, MOMENT);
-        let whisper = Draft::Whisper { author: ada, recipient: "ada".to_owned(), content };
-        let whisper = plan(&mut directory, &whisper, MOMENT);
+        let log_out = plan(&mut directory, &Draft::LogOut { token_hash: ada.token_hash }, moment());
+        let whisper = plan(&mut directory, &whisper(&ada, "ada"), moment());
 
         assert!(matches!(log_out, Plan::DeleteSession { .. }), "{log_out:?}");
         assert!(matches!(whisper, Plan::Refuse(Refusal::NotAuthenticated)), "{whisper:?}");
@@ -293,11 +316,79 @@ mod tests {
         let mut directory = Directory::default();
         let (ada, _) = logged_in(&mut directory, "ada");
 
-        let on = plan(&mut directory, &Draft::SaveMarks { marks: vec![(ada, MessageId(5))] }, MOMENT);
-        let back = plan(&mut directory, &Draft::SaveMarks { marks: vec![(ada, MessageId(4))] }, MOMENT);
+        let on = plan(&mut directory, &Draft::SaveMarks { marks: vec![(ada, MessageId(5))] }, moment());
+        let back = plan(&mut directory, &Draft::SaveMarks { marks: vec![(ada, MessageId(4))] }, moment());
 
         assert!(matches!(on, Plan::UpdateMarks { .. }), "{on:?}");
         assert!(matches!(back, Plan::Nothing), "{back:?}");
         assert_eq!(directory.user(ada).mark, MessageId(5));
+    }
+
+    /// A moment of a server on which a user has ten messages at once, and one a second after that.
+    fn counting(now: Instant) -> Moment {
+        Moment { message_rate: Some(Rate::new(1.0, Duration::from_secs(10))), now, ..moment() }
+    }
+
+    fn whisper(author: &Author, recipient: &str) -> Draft {
+        let content = Content::parse("hello".to_owned(), 100).unwrap();
+        Draft::Whisper { author: author.clone(), recipient: recipient.to_owned(), content }
+    }
+
+    fn overdrawn(plan: &Plan) -> Option<u64> {
+        match plan {
+            Plan::InsertMessage { overdrawn, .. } => Some(overdrawn.as_secs()),
+            Plan::Refuse(Refusal::RateLimited { .. }) => None,
+            other => panic!("no answer to a message: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn who_says_too_much_is_first_told_to_slow_down_and_then_refused() {
+        let (mut directory, moment) = (Directory::default(), counting(Instant::now()));
+        let (_, ada) = logged_in(&mut directory, "ada");
+        let (_, bob) = logged_in(&mut directory, "bob");
+
+        let said: Vec<_> = (0..13).map(|_| overdrawn(&plan(&mut directory, &whisper(&ada, "bob"), moment))).collect();
+
+        assert_eq!(said[..10], [Some(0); 10]);
+        assert_eq!(said[10..], [Some(1), Some(2), None]);
+        assert_eq!(overdrawn(&plan(&mut directory, &whisper(&bob, "ada"), moment)), Some(0));
+        let later = counting(moment.now + Duration::from_secs(1));
+        assert_eq!(overdrawn(&plan(&mut directory, &whisper(&ada, "bob"), later)), Some(2));
+    }
+
+    #[test]
+    fn a_message_to_a_thousand_weighs_more() {
+        let (mut directory, moment) = (Directory::default(), counting(Instant::now()));
+        let (ada_id, ada) = logged_in(&mut directory, "ada");
+        let group_name = GroupName::parse("everybody").unwrap();
+        let group_id = directory.add_group(&group_name);
+        directory.add_member(ada_id, group_id);
+        for n in 1..1000 {
+            let user_id = directory.add_user(&username(&n.to_string()));
+            directory.add_member(user_id, group_id);
+        }
+        let content = Content::parse("hello".to_owned(), 100).unwrap();
+        let message = Draft::MessageGroup { author: ada, group_name: Some(group_name), content };
+
+        let said: Vec<_> = (0..6).map(|_| overdrawn(&plan(&mut directory, &message, moment))).collect();
+
+        // Two and a half messages each.
+        assert_eq!(said, [Some(0), Some(0), Some(0), Some(0), None, None]);
+    }
+
+    #[test]
+    fn nobody_can_say_too_much_in_anothers_name() {
+        let (mut directory, moment) = (Directory::default(), counting(Instant::now()));
+        let (_, ada) = logged_in(&mut directory, "ada");
+        let (_, eve) = logged_in(&mut directory, "eve");
+        let forged = Author { username: "ada".to_owned(), ..eve };
+
+        for _ in 0..100 {
+            let plan = plan(&mut directory, &whisper(&forged, "ada"), moment);
+            assert!(matches!(plan, Plan::Refuse(Refusal::NotAuthenticated)), "{plan:?}");
+        }
+
+        assert_eq!(overdrawn(&plan(&mut directory, &whisper(&ada, "ada"), moment)), Some(0));
     }
 }

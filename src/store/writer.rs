@@ -16,7 +16,7 @@ use super::open::Database;
 use super::plan::{Moment, Plan, plan};
 use super::{Committed, OpenError, QUEUE_DRAFTS, StoreError};
 use crate::config::{Clock, Config, whole_ms};
-use crate::domain::MessageId;
+use crate::domain::{MessageId, Rate};
 
 /// Drafts of one commit. More make each cheaper and the last one later.
 const BATCH_DRAFTS: usize = 1024;
@@ -35,13 +35,8 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Queued<T> {
     pub(super) draft: Draft,
     pub(super) ticket: T,
-    since: Instant,
-}
-
-impl<T> Queued<T> {
-    pub(super) fn new(draft: Draft, ticket: T) -> Self {
-        Self { draft, ticket, since: Instant::now() }
-    }
+    /// When its request was taken up.
+    pub(super) since: Instant,
 }
 
 /// What waits for the writer. Only the writer takes from it, so a draft is either taken or refused.
@@ -62,6 +57,7 @@ pub(super) struct Writer<T> {
     outcomes: mpsc::Sender<Committed<T>>,
     clock: Clock,
     token_lifetime_ms: i64,
+    message_rate: Option<Rate>,
     warned_at: Option<Instant>,
 }
 
@@ -99,6 +95,7 @@ impl<T: Send + 'static> Writer<T> {
             outcomes,
             clock: config.clock.clone(),
             token_lifetime_ms: whole_ms(config.limits.token_lifetime),
+            message_rate: config.limits.message_rate,
             warned_at: None,
         })
     }
@@ -134,7 +131,12 @@ impl<T: Send + 'static> Writer<T> {
     }
 
     async fn try_write(&mut self, drafts: Vec<Draft>) -> Result<Attempt, StoreError> {
-        let moment = Moment { now_ms: self.clock.now_ms(), token_lifetime_ms: self.token_lifetime_ms };
+        let moment = Moment {
+            now_ms: self.clock.now_ms(),
+            now: Instant::now(),
+            token_lifetime_ms: self.token_lifetime_ms,
+            message_rate: self.message_rate,
+        };
         let head = self.directory.head();
         let planned = self.decide(drafts, moment);
         let Err(failure) = self.commit(&planned, head, moment.now_ms).await else {

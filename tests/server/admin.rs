@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::database;
 use crate::helpers::{PASSWORD, within};
-use crate::program::{Process, command, scratch};
+use crate::program::{Process, command, scratch, serve};
 
 /// What a command that ended has said.
 struct Said {
@@ -338,8 +338,7 @@ async fn no_backup_is_made_of_a_damaged_database() {
 
 /// A server on the database of `url`.
 fn serve_on(directory: &TempDir, url: &str) -> Process {
-    let arguments = ["serve", "--listen", "127.0.0.1:0", "--database-url", url];
-    Process::spawn(command(directory.path(), &arguments), directory.path())
+    Process::spawn(serve(directory.path(), &["--database-url", url]), directory.path())
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use chinwag::client::{Client, ClientError, Login};
 use chinwag::protocol::{Request, Response};
 
 use crate::helpers::{content, within};
-use crate::program::{Process, command, scratch};
+use crate::program::{Process, scratch, serve};
 use crate::strace::{Fault, can_run, can_trace, serve_with_fault};
 use crate::told::{Received, Told};
 
@@ -213,7 +213,7 @@ async fn on_a_full_disk_sends_are_refused_in_time_deliveries_go_on_and_all_is_we
     let directory = scratch();
     let disk = SmallDisk::mount(directory.path());
     let url = format!("sqlite://{}", disk.path.join("chinwag.db").display());
-    let serve = command(directory.path(), &["serve", "--listen", "127.0.0.1:0", "--database-url", &url]);
+    let serve = serve(directory.path(), &["--database-url", &url]);
     let mut talk = Talk::start(Process::spawn(serve, directory.path())).await;
 
     let filler = disk.fill();

@@ -60,6 +60,8 @@ impl TestServer {
             clock: Clock::manual(),
             ..Config::default()
         };
+        // Tests say more in a second than people do.
+        config.limits.message_rate = None;
         adjust(&mut config);
         Self::run(config, directory).await
     }

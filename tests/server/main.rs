@@ -24,6 +24,7 @@ mod pipelining;
 mod power;
 mod process;
 mod program;
+mod rates;
 mod strace;
 mod tls;
 mod told;

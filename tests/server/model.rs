@@ -35,7 +35,6 @@ const SHRINK_FOR_MS: u32 = 60_000;
 fn small_outboxes(config: &mut Config) {
     config.limits.outbox_bytes = 16 * 1024;
     config.limits.content_bytes = 4 * 1024;
-    config.limits.login_tries.burst = u32::MAX;
     config.limits.stranger_deadline = Duration::from_secs(600);
 }
 

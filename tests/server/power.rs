@@ -20,7 +20,7 @@ use crate::chance::Chance;
 use crate::database;
 use crate::disk_model::{Disk, Loss};
 use crate::helpers::{PASSWORD, content, within};
-use crate::program::{Process, command, scratch};
+use crate::program::{Process, scratch, serve};
 use crate::strace::can_trace;
 use crate::told::{Received, Told};
 use crate::trace::{self, Event};
@@ -140,7 +140,7 @@ struct Recording {
 
 async fn record_server() -> Recording {
     let directory = scratch();
-    let serve = command(directory.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    let serve = serve(directory.path(), &[]);
     let process = Process::spawn(trace::recorded(directory.path(), &serve), directory.path());
     let conversations = converse(process.addresses()[0]).await;
     let id = process.id();

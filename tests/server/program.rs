@@ -22,6 +22,13 @@ pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// `chinwag serve` on a free port, with `flags`, for clients that say more in a second than people do in a day.
+pub(crate) fn serve(directory: &Path, flags: &[&str]) -> Command {
+    let mut command = command(directory, &["serve", "--listen", "127.0.0.1:0", "--message-rate", "off"]);
+    command.args(flags);
+    command
+}
+
 /// A running server; killed with the test.
 pub(crate) struct Process {
     child: Child,
@@ -33,7 +40,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(directory: &Path) -> Self {
-        Self::spawn(command(directory, &["serve", "--listen", "127.0.0.1:0"]), directory)
+        Self::spawn(serve(directory, &[]), directory)
     }
 
     pub(crate) fn spawn(command: Command, directory: &Path) -> Self {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::helpers::within;
-use crate::program::command;
+use crate::program::serve;
 
 /// Whether a test that needs `tool` can run. Where CI runs it must: nobody would notice what is never tried.
 pub(crate) fn can_run(tool: &str, arguments: &[&str]) -> bool {
@@ -48,7 +48,7 @@ pub(crate) fn under_strace<S: AsRef<OsStr>>(options: &[S], traced: &Command) -> 
 
 /// A server in `directory` to which `fault` is done, in strace's words: `fsync:signal=KILL:when=3`. Threads count apart.
 pub(crate) fn serve_with_fault(directory: &Path, fault: &str) -> Command {
-    let serve = command(directory, &["serve", "--listen", "127.0.0.1:0"]);
+    let serve = serve(directory, &[]);
     let syscalls = fault.split(':').next().unwrap();
     under_strace(&["-o", "/dev/null", "-e", &format!("trace={syscalls}"), "-e", &format!("inject={fault}")], &serve)
 }

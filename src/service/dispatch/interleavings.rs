@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use shuttle::future::block_on;
 use shuttle::rand::{Rng, thread_rng};
@@ -122,14 +123,12 @@ fn carry_out(dispatcher: &mut Dispatcher, ask: Ask) {
 fn message(message_id: MessageId) -> Outcome {
     let sender = Arc::from("eve");
     let content = Content::parse(message_id.0.to_string(), 100).unwrap();
-    match message_id.0 % 3 {
-        0 => Outcome::Whispered(SentWhisper { message_id, sender, recipient_id: EVE, content }),
-        1 => Outcome::Whispered(SentWhisper { message_id, sender, recipient_id: ADA, content }),
-        _ => {
-            let group_name = Arc::from("tea");
-            Outcome::GroupMessaged(SentGroupMessage { message_id, sender, group_id: TEA, group_name, content })
-        }
-    }
+    let target = match message_id.0 % 3 {
+        0 => SentTo::User(EVE),
+        1 => SentTo::User(ADA),
+        _ => SentTo::Group { group_id: TEA, group_name: Arc::from("tea") },
+    };
+    Outcome::Sent(Sent { message_id, sender, target, content, overdrawn: Duration::ZERO })
 }
 
 fn is_owed(message_id: MessageId) -> bool {

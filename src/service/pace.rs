@@ -1,0 +1,28 @@
+//! How fast a connection may hand in messages, once its users have said more than their rate allows.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// Holds a connection back: its messages go one at a time then, each after the pause that the one before it has earned.
+/// Meanwhile nothing is read from its socket, so that a sender who floods is slowed before anything is refused.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// `None`: it may go on as it likes.
+    held_until: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// Notes by how much the sender of a message was overdrawn.
+    pub(super) fn note(&self, overdrawn: Duration) {
+        *self.lock() = (!overdrawn.is_zero()).then(|| Instant::now() + overdrawn);
+    }
+
+    /// Until when the next message has to wait; `None` when it need not, nor for those before it.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.held_until.lock().expect("nothing in here panics, so the lock is never poisoned")
+    }
+}
