@@ -7,13 +7,13 @@ use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::{Connection, SqliteConnection};
 
 use super::OpenError;
-use super::connect::{connect_reader, error_code};
+use super::connect::{connect_reader, error_code, pragma_lines};
 use super::lock::with_suffix;
 use super::migrate::{MIGRATOR, newest};
 use super::open::{examine, find, refuse_stray_wal};
 
-/// Lines of SQLite's own check that are passed on. The first says what is wrong, the hundredth nothing new.
-const DAMAGES: i64 = 10;
+/// SQLite's own check, up to the tenth finding: the first says what is wrong, the hundredth nothing new.
+const INTEGRITY_CHECK: &str = "pragma integrity_check(10)";
 
 /// What a look at a database has found.
 #[derive(Debug)]
@@ -143,9 +143,7 @@ pub(super) async fn check_file(path: &Path) -> Result<Report, OpenError> {
     let mut report =
         Report { path: path.to_owned(), version: 0, newest: newest(&MIGRATOR), contents: None, problems: Vec::new() };
     match look(path, &mut report).await {
-        Err(OpenError::Sqlite(err)) if is_damage(&err) => {
-            report.problems.push(Problem::Damaged { what: describe(&err) });
-        }
+        Err(OpenError::Sqlite(err)) => report.problems.push(as_damage(err)?),
         looked => looked?,
     }
     Ok(report)
@@ -158,7 +156,7 @@ async fn look(path: &Path, report: &mut Report) -> Result<(), OpenError> {
         return Err(OpenError::Empty { path: path.to_owned() });
     }
     let mut conn = connect_reader(path).await?;
-    check_integrity(&mut conn, report).await?;
+    report.problems.extend(check_integrity(&mut conn, INTEGRITY_CHECK).await?);
     check_references(&mut conn, report).await?;
     check_migrations(&mut conn, report).await?;
     if report.version == report.newest {
@@ -185,20 +183,18 @@ fn check_modes(path: &Path) -> Result<Vec<Problem>, OpenError> {
     Ok(problems)
 }
 
-/// The `|| ''` makes expressions of columns that sqlx would look for in the schema.
-async fn check_integrity(conn: &mut SqliteConnection, report: &mut Report) -> Result<(), sqlx::Error> {
-    let lines = sqlx::query_scalar!(
-        r#"select integrity_check || '' as "line!: String" from pragma_integrity_check where integrity_check <> 'ok' limit ?"#,
-        DAMAGES
-    )
-    .fetch_all(conn)
-    .await?;
+/// What `sql`, one of SQLite's own checks, finds wrong.
+pub(super) async fn check_integrity(
+    conn: &mut SqliteConnection,
+    sql: &'static str,
+) -> Result<Vec<Problem>, sqlx::Error> {
+    let lines = pragma_lines(conn, sql).await?;
     // SQLite puts several findings into one line's text.
     let damaged = |line: String| Problem::Damaged { what: line.replace('\n', "; ") };
-    report.problems.extend(lines.into_iter().map(damaged));
-    Ok(())
+    Ok(lines.into_iter().filter(|line| line != "ok").map(damaged).collect())
 }
 
+/// The `|| ''` makes expressions of columns that sqlx would look for in the schema.
 async fn check_references(conn: &mut SqliteConnection, report: &mut Report) -> Result<(), sqlx::Error> {
     let dangling = sqlx::query_as!(
         Dangling,
@@ -304,11 +300,16 @@ pub(super) async fn find_contents(conn: &mut SqliteConnection) -> Result<Content
     .await
 }
 
+/// The damage that `err` tells of, or `err` where it tells of none.
+///
 /// Source: sqlite.org/rescode.html. A read that comes up short is how a truncated file fails, where `SQLite` did not notice
 /// before.
-fn is_damage(err: &sqlx::Error) -> bool {
+pub(super) fn as_damage(err: sqlx::Error) -> Result<Problem, sqlx::Error> {
     use libsqlite3_sys::{SQLITE_CORRUPT, SQLITE_IOERR};
-    matches!(error_code(err), Some(SQLITE_CORRUPT | SQLITE_IOERR))
+    match error_code(&err) {
+        Some(SQLITE_CORRUPT | SQLITE_IOERR) => Ok(Problem::Damaged { what: describe(&err) }),
+        _ => Err(err),
+    }
 }
 
 fn is_missing_table(err: &sqlx::Error) -> bool {

@@ -96,6 +96,12 @@ pub(super) async fn pragma(conn: &mut SqliteConnection, sql: &'static str) -> Re
     sqlx::query_scalar(sql).fetch_one(conn).await
 }
 
+/// Runs one of SQLite's own checks of the file, which yields lines.
+#[expect(clippy::disallowed_methods, reason = "pragmas have no schema to be checked against")]
+pub(super) async fn pragma_lines(conn: &mut SqliteConnection, sql: &'static str) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(sql).fetch_all(conn).await
+}
+
 /// Moves the WAL into the database and closes the writing connection; the readers must be closed by then. Should it not
 /// work, nothing is lost: the next start does it.
 pub(super) async fn close(mut writer: SqliteConnection) {
