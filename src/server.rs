@@ -113,11 +113,13 @@ impl Server {
     /// # Errors
     /// [`ServeError`] when the database failed so that going on is not safe; nobody was answered since.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServeError> {
-        let Started { service, mut writer, mut dispatcher, savers, .. } = self.started;
+        let Started { service, quick_check, mut writer, mut dispatcher, savers, .. } = self.started;
         let mut listening = JoinSet::new();
         for listener in self.listeners {
             listening.spawn(listener.run(service.clone(), Arc::clone(&self.admission), shutdown.clone()));
         }
+        // Only now, so that it takes nothing from what the server needs in order to start.
+        let quick_check = quick_check.map(|quick_check| tokio::spawn(quick_check.run(shutdown)));
         let served = async {
             while let Some(listened) = listening.join_next().await {
                 joined(listened, "listener")?;
@@ -125,6 +127,10 @@ impl Server {
             self.saving_ends.trigger();
             for saver in savers {
                 joined(saver.await, "saver")?;
+            }
+            // The writer, which ends once the service is dropped, cannot move the WAL while anybody reads.
+            if let Some(quick_check) = quick_check {
+                joined(quick_check.await, "check of the database")?;
             }
             drop(service);
             Ok::<(), ServeError>(())

@@ -30,4 +30,9 @@ impl Shutdown {
     pub async fn triggered(&mut self) {
         while self.0.changed().await.is_ok() {}
     }
+
+    /// Whether the signal was triggered by now.
+    pub fn is_triggered(&self) -> bool {
+        self.0.has_changed().is_err()
+    }
 }

@@ -35,7 +35,7 @@ use crate::outbox::{Gap, Outbox, Received};
 use crate::protocol::{Framing, Update};
 use crate::registry;
 use crate::shutdown::Shutdown;
-use crate::store::{Opened, Owed, Place, Store, StoreError};
+use crate::store::{Opened, Owed, Place, QuickCheck, Store, StoreError};
 use marks::Marks;
 use pace::Pace;
 use password::PasswordHasher;
@@ -92,6 +92,8 @@ pub struct Started {
     pub service: Arc<Service>,
     /// The database's canonical path.
     pub database: PathBuf,
+    /// What is to be made where the last end was unclean, once the server serves; the writer is to end after it.
+    pub quick_check: Option<QuickCheck>,
     /// The writer; ends well once every handle is dropped.
     pub writer: JoinHandle<Result<(), StoreError>>,
     /// The dispatcher; ends after the writer.
@@ -106,7 +108,7 @@ impl Service {
     /// # Errors
     /// [`StartError`] when the database cannot be used, or the password cost is not one that Argon2 takes.
     pub async fn start(config: &Config, saving_ends: Shutdown) -> Result<Started, StartError> {
-        let Opened { store, path: database, committed, head, writer } = Store::open(config).await?;
+        let Opened { store, path: database, committed, head, quick_check, writer } = Store::open(config).await?;
         let registry = Arc::new(Registry::default());
         let marks = Arc::new(Marks::default());
         let passwords = PasswordHasher::new(config.password_cost, config.limits.busy_after)?;
@@ -124,7 +126,7 @@ impl Service {
             limits: config.limits.clone(),
         };
         let dispatcher = tokio::spawn(dispatcher.run(committed));
-        Ok(Started { service: Arc::new(service), database, writer, dispatcher, savers })
+        Ok(Started { service: Arc::new(service), database, quick_check, writer, dispatcher, savers })
     }
 
     /// What one client may take.

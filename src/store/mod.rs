@@ -20,6 +20,7 @@ mod message;
 mod migrate;
 mod open;
 mod plan;
+mod quick_check;
 mod restore;
 mod session;
 mod user;
@@ -38,6 +39,7 @@ pub use check::{Contents, Problem, Report, check};
 pub use draft::{Author, Draft, LoggedIn, Outcome, Refusal, Sent, SentTo};
 pub use error::{BackupError, CopyError, OpenError, RestoreError, StoreError};
 pub use message::{Owed, Page, Place};
+pub use quick_check::QuickCheck;
 pub use restore::{Restored, restore};
 pub use user::Credentials;
 
@@ -80,6 +82,8 @@ pub struct Opened<T> {
     pub committed: mpsc::Receiver<Committed<T>>,
     /// The newest message.
     pub head: MessageId,
+    /// What is to be made where the last end was unclean, once the server serves.
+    pub quick_check: Option<QuickCheck>,
     /// Ends when the last handle is dropped, or with the error that makes going on unsafe.
     pub writer: JoinHandle<Result<(), StoreError>>,
 }
@@ -95,9 +99,10 @@ impl<T: Send + 'static> Store<T> {
         let (outcomes, committed) = mpsc::channel(QUEUE_BATCHES);
         let store = Self { readers: database.readers.clone(), drafts, busy_after: config.limits.busy_after };
         let path = database.path.clone();
+        let quick_check = database.was_left_unclean.then(|| QuickCheck::new(path.clone()));
         let writer = writer::Writer::new(database, config, queue, outcomes).await?;
         let head = writer.head();
-        Ok(Opened { store, path, committed, head, writer: tokio::spawn(writer.run()) })
+        Ok(Opened { store, path, committed, head, quick_check, writer: tokio::spawn(writer.run()) })
     }
 
     /// Queues a draft; its outcome comes, in commit order, with `ticket`. It waits for the writer until it has waited for as long

@@ -37,6 +37,8 @@ pub(super) struct Database {
     pub(super) writer: SqliteConnection,
     pub(super) readers: SqlitePool,
     pub(super) lock: DatabaseLock,
+    /// Whether the last server on it did not end in order, be it for a crash or for a WAL that could not be moved.
+    pub(super) was_left_unclean: bool,
 }
 
 /// Opens the database of `url`, or creates it; migrates it where it is older than this binary.
@@ -49,12 +51,14 @@ pub(super) async fn open(url: &str, acquire_timeout: Duration) -> Result<Databas
     let path = create_if_missing(&path)?;
     let lock = DatabaseLock::acquire(&path)?;
     refuse_stray_wal(&path)?;
+    // The first connection that closes moves the WAL.
+    let was_left_unclean = has_wal(&path);
     let damaged = |err| damaged(&path, err);
     let version = examine(&path).await.map_err(damaged)?;
     migrate::migrate(&path, version, &MIGRATOR).await.map_err(damaged)?;
     let writer = connect_writer(&path).await?;
     let readers = connect_readers(&path, acquire_timeout).await?;
-    Ok(Database { path, writer, readers, lock })
+    Ok(Database { path, writer, readers, lock, was_left_unclean })
 }
 
 /// Says what to do where SQLite finds pages that it did not write so.
@@ -151,15 +155,19 @@ fn create_if_missing(path: &Path) -> Result<PathBuf, OpenError> {
 pub(super) fn refuse_stray_wal(path: &Path) -> Result<(), OpenError> {
     /// Where the header says 2 for WAL.
     const READ_VERSION: usize = 19;
-    let wal = with_suffix(path, "-wal");
-    if wal.metadata().map_or(0, |metadata| metadata.len()) == 0 {
+    if !has_wal(path) {
         return Ok(());
     }
     let header = read_file_header(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
     if header.get(READ_VERSION) == Some(&2) {
         return Ok(());
     }
-    Err(OpenError::StrayWal { path: path.to_owned(), wal })
+    Err(OpenError::StrayWal { path: path.to_owned(), wal: with_suffix(path, "-wal") })
+}
+
+/// Whether something is in the WAL beside the file. An end in order leaves no WAL, and a program that only reads an empty one.
+fn has_wal(path: &Path) -> bool {
+    with_suffix(path, "-wal").metadata().is_ok_and(|metadata| metadata.len() > 0)
 }
 
 /// The schema version of the file, 0 when it is new; looks without changing anything.

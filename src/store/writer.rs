@@ -86,7 +86,7 @@ impl<T: Send + 'static> Writer<T> {
         arriving: mpsc::Receiver<Queued<T>>,
         outcomes: mpsc::Sender<Committed<T>>,
     ) -> Result<Self, OpenError> {
-        let Database { path, mut writer, readers, lock } = database;
+        let Database { path, mut writer, readers, lock, .. } = database;
         let directory = Directory::load(&mut writer).await?;
         Ok(Self {
             database: WritingConnection { path, conn: Some(writer), readers, _lock: lock },

@@ -25,6 +25,7 @@ mod power;
 mod process;
 mod program;
 mod rates;
+mod start;
 mod strace;
 mod tls;
 mod told;

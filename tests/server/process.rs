@@ -325,12 +325,7 @@ async fn a_second_signal_ends_it_at_once() {
     let directory = scratch();
     let (mut process, _stuck) = with_a_stuck_connection(directory.path()).await;
     process.signal(Signal::TERM);
-    let heard = async {
-        while !process.logged().contains("stopping") {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    within("the first signal to be heard", heard).await;
+    process.has_logged("stopping").await;
 
     let started = Instant::now();
     process.signal(Signal::TERM);

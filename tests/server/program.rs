@@ -104,6 +104,16 @@ impl Process {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
+    /// Waits until its log says `words`.
+    pub(crate) async fn has_logged(&self, words: &str) {
+        let logged = async {
+            while !self.logged().contains(words) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within(&format!("the log to say {words:?}"), logged).await;
+    }
+
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let ended = async {
             loop {
