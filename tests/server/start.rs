@@ -1,4 +1,4 @@
-//! Starting, and what is said of a database that was left unclean.
+//! How soon a server serves, and what it says of a database that was left unclean.
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,9 @@ use tempfile::TempDir;
 use crate::database;
 use crate::helpers::PASSWORD;
 use crate::program::{Process, scratch};
+
+/// From starting the program to the answer to a login.
+const PROMISED: Duration = Duration::from_secs(2);
 
 /// What every word on checking after an unclean end has in it.
 const UNCLEAN: &str = "unclean";
@@ -50,6 +53,15 @@ async fn start(directory: &TempDir) -> (Process, Client) {
     (process, ada)
 }
 
+/// Like [`start`], and it may not take longer than is promised.
+async fn start_in_time(directory: &TempDir) -> (Process, Client) {
+    let started = Instant::now();
+    let (process, ada) = start(directory).await;
+    let took = started.elapsed();
+    assert!(took < PROMISED, "{took:?}: {}", process.logged());
+    (process, ada)
+}
+
 /// Leaves a message in the WAL.
 async fn whisper_and_kill(process: Process, mut ada: Client) {
     ada.whisper("ada", "in the WAL").await.unwrap();
@@ -63,6 +75,20 @@ fn spoil_page(path: &Path, page: i64) {
     let mut head = [0; 64];
     file.read_exact_at(&mut head, offset).unwrap();
     file.write_all_at(&head.map(|byte| byte ^ 0xff), offset).unwrap();
+}
+
+#[tokio::test]
+async fn a_million_messages_are_served_within_two_seconds_also_after_a_kill_and_then_checked_meanwhile() {
+    let directory = million_messages().await;
+
+    let (process, ada) = start_in_time(&directory).await;
+    whisper_and_kill(process, ada).await;
+    assert!(wal_length(&directory) > 0);
+    let (process, mut ada) = start_in_time(&directory).await;
+
+    process.has_logged("checked the database after an unclean end: it is sound").await;
+    ada.whisper("ada", "after the check").await.unwrap();
+    process.stop().await;
 }
 
 #[tokio::test]
