@@ -4,6 +4,7 @@
 
 mod account;
 mod admin;
+mod authorization;
 mod chance;
 mod contact;
 mod corpus;
