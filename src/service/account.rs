@@ -81,3 +81,118 @@ fn counted(service: &Service, asker: Asker) -> Option<Network> {
     let network = Network::of(asker.address);
     (!(network.is_loopback() && service.limits.exempts_loopback)).then_some(network)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use tempfile::TempDir;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::config::{Config, Limits, PasswordCost};
+    use crate::service::argon2id::{Argon2id, Memory};
+    use crate::service::ticket::Ticket;
+    use crate::shutdown::{self, Trigger};
+
+    const CURRENT: PasswordCost = PasswordCost::FOR_TESTS;
+    const OLD: PasswordCost = PasswordCost { memory_kib: 16, iterations: 2 };
+    const RIGHT: &str = "correct horse";
+    const WRONG: &str = "incorrect horse";
+
+    /// Three kinds of names: somebody's, nobody's, and such as nobody can have.
+    const NAMES: [&str; 5] = ["ada", "bob", "two words", "", "раураl"];
+
+    /// A service that knows Ada and Olga, whose password was hashed at the old cost.
+    struct TestService {
+        service: Arc<Service>,
+        _directory: TempDir,
+        _saving: Trigger,
+    }
+
+    impl TestService {
+        async fn start(tries_per_second: f64) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let database_url = format!("sqlite://{}", directory.path().join("test.db").display());
+            let mut config = Config { database_url, password_cost: CURRENT, ..Config::default() };
+            config.limits.login_rate = Some(Limits::login_rate(tries_per_second));
+            config.limits.exempts_loopback = false;
+            let (saving, saving_ends) = shutdown::channel();
+            let service = Service::start(&config, saving_ends).await.unwrap().service;
+            for (name, cost) in [("ada", CURRENT), ("olga", OLD)] {
+                let password_hash =
+                    Argon2id::new(cost).unwrap().hash(&mut Memory::default(), RIGHT.as_bytes()).unwrap();
+                let draft = Draft::Register { username: Username::parse(name).unwrap(), password_hash };
+                let (saved, is_saved) = oneshot::channel();
+                service.store.submit(draft, Ticket::Save(saved), Instant::now()).await.unwrap();
+                is_saved.await.unwrap();
+            }
+            Self { service, _directory: directory, _saving: saving }
+        }
+
+        /// How a login ends, and what each hash has cost that was computed for it.
+        async fn log_in(&self, name: &str, password: &str) -> (Result<LogIn, ServiceError>, Vec<PasswordCost>) {
+            let asker = Asker { address: Ipv4Addr::LOCALHOST.into(), since: Instant::now() };
+            let result = log_in(&self.service, asker, name, &Secret::new(password)).await;
+            (result, self.service.passwords.take_computed())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_costs_one_hash_whatever_the_name() {
+        let service = TestService::start(1.0).await;
+
+        let (right, computed) = service.log_in("ada", RIGHT).await;
+        assert!(right.is_ok(), "{right:?}");
+        assert_eq!(computed, [CURRENT]);
+
+        for name in NAMES {
+            let (wrong, computed) = service.log_in(name, WRONG).await;
+            assert!(matches!(wrong, Err(ServiceError::WrongPassword)), "{name:?}: {wrong:?}");
+            assert_eq!(computed, [CURRENT], "{name:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_that_nobody_can_have_costs_no_hash_and_no_try_whatever_the_name() {
+        let service = TestService::start(0.001).await;
+
+        for name in NAMES {
+            for password in ["", "new\nline", &"x".repeat(1025)] {
+                let (refused, computed) = service.log_in(name, password).await;
+                assert!(matches!(refused, Err(ServiceError::WrongPassword)), "{name:?} {password:?}: {refused:?}");
+                assert_eq!(computed, [], "{name:?} {password:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_tried_too_often_costs_no_hash_whatever_the_name() {
+        for name in NAMES {
+            let service = TestService::start(0.001).await;
+            service.log_in(name, WRONG).await.0.unwrap_err();
+
+            let (refused, computed) = service.log_in(name, RIGHT).await;
+
+            assert!(matches!(refused, Err(ServiceError::TooManyTries)), "{name:?}: {refused:?}");
+            assert_eq!(computed, [], "{name:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_the_stored_hash_has_an_old_cost_a_wrong_password_costs_that_and_the_current_one() {
+        let service = TestService::start(1.0).await;
+
+        let (wrong, for_wrong) = service.log_in("olga", WRONG).await;
+        let (right, for_right) = service.log_in("olga", RIGHT).await;
+
+        assert!(matches!(wrong, Err(ServiceError::WrongPassword)), "{wrong:?}");
+        assert_eq!(for_wrong, [OLD, CURRENT]);
+        // The second makes the hash that is stored from now on.
+        let renews = matches!(right, Ok(LogIn { draft: Draft::LogIn { new_password_hash: Some(_), .. }, .. }));
+        assert!(renews, "{right:?}");
+        assert_eq!(for_right, [OLD, CURRENT]);
+    }
+}

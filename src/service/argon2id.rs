@@ -17,7 +17,12 @@ pub(super) struct Argon2id {
 
 /// What one thread computes in; it grows to what a hash needs and stays.
 #[derive(Default)]
-pub(super) struct Memory(Vec<Block>);
+pub(super) struct Memory {
+    blocks: Vec<Block>,
+    /// What each hash computed here has cost.
+    #[cfg(test)]
+    pub(super) computed: Vec<PasswordCost>,
+}
 
 impl Argon2id {
     /// # Errors
@@ -64,18 +69,24 @@ impl Argon2id {
     pub(super) fn made(self, stored: &str) -> Result<bool, HashError> {
         let stored = PasswordHash::new(stored)?;
         let params = Params::try_from(&stored)?;
-        let cost = PasswordCost { memory_kib: params.m_cost(), iterations: params.t_cost() };
-        Ok(stored.algorithm == Algorithm::Argon2id.ident() && params.p_cost() == 1 && cost == self.cost)
+        Ok(stored.algorithm == Algorithm::Argon2id.ident() && params.p_cost() == 1 && cost_of(&params) == self.cost)
     }
+}
+
+fn cost_of(params: &Params) -> PasswordCost {
+    PasswordCost { memory_kib: params.m_cost(), iterations: params.t_cost() }
 }
 
 fn compute(
     argon2: &Argon2<'_>,
-    Memory(blocks): &mut Memory,
+    memory: &mut Memory,
     password: &[u8],
     salt: &[u8],
     length: usize,
 ) -> Result<Output, HashError> {
+    #[cfg(test)]
+    memory.computed.push(cost_of(argon2.params()));
+    let blocks = &mut memory.blocks;
     if blocks.len() < argon2.params().block_count() {
         blocks.resize(argon2.params().block_count(), Block::default());
     }

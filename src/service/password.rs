@@ -143,6 +143,27 @@ fn work_on(receiver: &Mutex<Receiver<Work>>) {
 }
 
 #[cfg(test)]
+impl PasswordHasher {
+    /// What each hash has cost that was computed since this was last asked. To be asked while no thread is at work: it takes
+    /// them all at once, for each to tell what it has done.
+    pub(super) fn take_computed(&self) -> Vec<PasswordCost> {
+        let threads = self.free.available_permits();
+        let all_there = Arc::new(std::sync::Barrier::new(threads));
+        let (sender, receiver) = sync_channel(threads);
+        for _ in 0..threads {
+            let (all_there, sender) = (Arc::clone(&all_there), sender.clone());
+            let work = Box::new(move |memory: &mut Memory| {
+                all_there.wait();
+                sender.send(std::mem::take(&mut memory.computed)).unwrap();
+            });
+            self.work.try_send(work).unwrap();
+        }
+        drop(sender);
+        receiver.iter().flatten().collect()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::Secret;
