@@ -60,9 +60,69 @@ mod tests {
 
     #[test]
     fn other_names_are_refused() {
-        for name in ["", " ", "a b", "ada\n", "a\0b", "änne", "раураl", "a/b", "@ada", "\u{212a}", &"a".repeat(33)]
-        {
-            assert_eq!(Username::parse(name), Err(InvalidUsername), "{name:?}");
+        for (what, name) in [
+            ("nothing", ""),
+            ("one character too many", &*"a".repeat(33)),
+            ("few characters, many bytes", &"ä".repeat(17)),
+            ("one character that grows to 18 where it is normalized", "\u{fdfa}"),
+            ("a space", " "),
+            ("a space inside", "a b"),
+            ("a space at the end", "ada "),
+            ("a no-break space", "a\u{a0}b"),
+            ("NUL", "a\0b"),
+            ("a line feed", "ada\n"),
+            ("a tab", "\tada"),
+            ("an escape", "\u{1b}[2Jada"),
+            ("delete", "ada\u{7f}"),
+            ("another sign", "a/b"),
+            ("a sign in front", "@ada"),
+            ("a zero-width space", "ad\u{200b}a"),
+            ("a zero-width joiner", "ad\u{200d}a"),
+            ("a soft hyphen", "ad\u{ad}a"),
+            ("a byte order mark", "\u{feff}ada"),
+            ("a right-to-left override", "\u{202e}ada"),
+            ("a right-to-left letter", "ada\u{5d0}"),
+            ("a letter with a mark", "\u{e4}nne"),
+            ("a letter and a mark", "a\u{308}nne"),
+            ("a ligature", "\u{fb01}nn"),
+            ("full width", "\u{ff41}\u{ff44}\u{ff41}"),
+            ("Cyrillic for paypal", "раураl"),
+            ("Cyrillic for admin", "аdmin"),
+            ("Greek for alpha", "αlpha"),
+            ("a mathematical letter", "\u{1d41a}da"),
+            ("the Kelvin sign, whose lower case is k", "\u{212a}ate"),
+            ("a long s, whose upper case is S", "\u{17f}am"),
+            ("a dotless i, whose upper case is I", "\u{131}da"),
+            ("a Turkish capital i, whose lower case begins with i", "\u{130}da"),
+            ("a sharp s", "stra\u{df}e"),
+            ("an Arabic digit", "ada\u{661}"),
+            ("a superscript digit", "ada\u{b2}"),
+            ("another full stop", "ada\u{2024}b"),
+            ("another hyphen", "ada\u{2010}b"),
+            ("an emoji", "ada\u{1f600}"),
+        ] {
+            assert_eq!(Username::parse(name), Err(InvalidUsername), "{what}: {name:?}");
+        }
+    }
+
+    #[test]
+    fn case_is_all_that_is_folded_and_lookalikes_among_the_allowed_characters_are_others() {
+        let key = |name| Username::parse(name).unwrap().key();
+
+        for (one, other) in [("Ada", "ADA"), ("IDA", "ida"), ("Kate", "kate"), ("X.Y_Z-9", "x.y_z-9")] {
+            assert_eq!(key(one), key(other), "{one:?} {other:?}");
+        }
+        for (one, other) in [
+            ("paypal", "paypa1"),
+            ("bob", "b0b"),
+            ("moon", "rnoon"),
+            ("will", "vvill"),
+            ("a.b", "ab"),
+            ("a.b", "a_b"),
+            ("a_b", "a-b"),
+            ("ada", "ada."),
+        ] {
+            assert_ne!(key(one), key(other), "{one:?} {other:?}");
         }
     }
 
