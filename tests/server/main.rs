@@ -26,6 +26,7 @@ mod power;
 mod process;
 mod program;
 mod rates;
+mod secrets;
 mod start;
 mod strace;
 mod tls;
