@@ -17,7 +17,7 @@ pub struct GroupName {
 
 /// The text is no nickname, or too long for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a group name is 1 to 64 characters, none of them a control character")]
+#[error("a group name is 1 to 64 characters, none of them a control character or newer than Unicode 6.3")]
 pub struct InvalidGroupName;
 
 /// Units: Unicode scalar values, after the profile was applied.

@@ -20,7 +20,7 @@ pub enum InvalidPassword {
     #[error("a password has at least 8 characters")]
     TooShort,
     /// Over 1,024 bytes, or with control characters.
-    #[error("a password has at most 1024 bytes and no control characters")]
+    #[error("a password has at most 1024 bytes, no control characters and none newer than Unicode 6.3")]
     NotAllowed,
     /// It is the username.
     #[error("a password may not be the username")]
