@@ -67,12 +67,12 @@ fn name_of(client: &Client) -> anyhow::Result<String> {
 }
 
 fn whisper(sender: &str, content: &str) -> Update {
-    Update::Whisper { sender: sender.to_owned(), content: content.to_owned() }
+    Update::Whisper { sender: sender.to_owned(), content: content.to_owned(), stamp: None }
 }
 
 fn group_message(group_name: &str, sender: &str, content: &str) -> Update {
     let (group_name, sender, content) = (group_name.to_owned(), sender.to_owned(), content.to_owned());
-    Update::GroupMessage { group_name, sender, content }
+    Update::GroupMessage { group_name, sender, content, stamp: None }
 }
 
 /// Waits for the client's next update, prints it, and fails when it is another than `expected`.
@@ -80,10 +80,11 @@ async fn expect(client: &mut Client, expected: &Update) -> anyhow::Result<()> {
     let receiver = name_of(client)?;
     let update = timeout(PATIENCE, client.next_update()).await.context("no update came in time")??;
     match &update {
-        Update::Whisper { sender, content } => println!("  {receiver} hears {sender} whisper: {content}"),
-        Update::GroupMessage { group_name, sender, content } => {
+        Update::Whisper { sender, content, .. } => println!("  {receiver} hears {sender} whisper: {content}"),
+        Update::GroupMessage { group_name, sender, content, .. } => {
             println!("  {receiver} hears {sender} in \"{group_name}\": {content}");
         }
+        other => println!("  {receiver} hears {other:?}"),
     }
     ensure!(update == *expected, "expected {expected:?}");
     Ok(())

@@ -13,7 +13,7 @@
 //! ada.register("ada", "a long passphrase").await?;
 //! ada.log_in("ada", "a long passphrase").await?;
 //! ada.whisper("ada", "note to self").await?;
-//! if let Update::Whisper { sender, content } = ada.next_update().await? {
+//! if let Update::Whisper { sender, content, .. } = ada.next_update().await? {
 //!     println!("{sender}: {content}");
 //! }
 //! # Ok(())
@@ -32,7 +32,9 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::domain::Secret;
-use crate::protocol::{Action, CodecError, Framing, FromServer, ReplyDecoder, Request, Response, Update};
+use crate::protocol::{
+    Action, CodecError, Framing, FromServer, Refused, ReplyDecoder, Request, Response, Update, VERSION, Welcome,
+};
 
 /// Units: bytes of the longest response or update that is taken; the server's are far shorter.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -58,9 +60,9 @@ pub enum ClientError {
     /// The server does not speak this wire.
     #[error("the server sent what is not of this protocol")]
     Codec(#[from] CodecError),
-    /// The server refused: its sentence.
-    #[error("{0}")]
-    Refused(String),
+    /// The server refused, and says why.
+    #[error("{}", .0.why)]
+    Refused(Refused),
     /// A request that needs a token before there is one.
     #[error("not logged in")]
     NotLoggedIn,
@@ -96,6 +98,8 @@ pub struct Login {
     pub username: String,
     /// Whoever has it is this user.
     pub token: Secret,
+    /// The newest message when this began, for who wants to [sync](Client::sync) from now on. Only version 2 tells.
+    pub head: Option<String>,
 }
 
 impl fmt::Debug for Client {
@@ -167,6 +171,37 @@ impl Client {
         self.login.clone().ok_or(ClientError::NotLoggedIn)
     }
 
+    /// Turns version 2 on. To be called before anything else, on a connection in array framing; `client` is this program's name
+    /// and version.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] when the server speaks no version 2.
+    pub async fn hello(&mut self, client: &str) -> Result<Welcome, ClientError> {
+        match self.ask(&Request::Hello { version: VERSION, client: Some(client.to_owned()) }).await? {
+            Response::Welcome(welcome) => Ok(welcome),
+            _ => Err(CodecError::NotAReply.into()),
+        }
+    }
+
+    /// Logs this connection in with the token of an earlier login, in version 2.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] when the token has ended, or the connection is logged in already.
+    pub async fn resume(&mut self, username: &str, token: Secret) -> Result<Login, ClientError> {
+        self.request(&Request::Resume { username: username.to_owned(), token }).await?;
+        self.login.clone().ok_or(ClientError::NotLoggedIn)
+    }
+
+    /// From now on this connection receives every message of its user's conversations behind the message `after`, each once and
+    /// in order; without one from the oldest that is kept. Version 2 sends no message before this.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] when it was called before, [`ClientError::NotLoggedIn`].
+    pub async fn sync(&mut self, after: Option<&str>) -> Result<(), ClientError> {
+        let Login { username, token, .. } = self.login()?.clone();
+        self.request(&Request::Sync { username, token, after: after.map(str::to_owned) }).await
+    }
+
     /// Ends this connection's login and its token.
     ///
     /// # Errors
@@ -183,7 +218,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when there is no such user, or it is oneself.
     pub async fn add_contact(&mut self, contact: &str) -> Result<(), ClientError> {
-        let Login { username, token } = self.login()?.clone();
+        let Login { username, token, .. } = self.login()?.clone();
         self.request(&Request::AddContact { username, token, contact: contact.to_owned() }).await
     }
 
@@ -192,9 +227,9 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when there is no such user, or the content is empty or too long.
     pub async fn whisper(&mut self, recipient: &str, content: &str) -> Result<(), ClientError> {
-        let Login { username, token } = self.login()?.clone();
+        let Login { username, token, .. } = self.login()?.clone();
         let (recipient, content) = (recipient.to_owned(), content.to_owned());
-        self.request(&Request::Whisper { username, token, recipient, content }).await
+        self.request(&Request::Whisper { username, token, recipient, content, nonce: None }).await
     }
 
     /// Creates a group, owns it and is a member of it.
@@ -202,7 +237,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when the name is taken or not allowed.
     pub async fn create_group(&mut self, group_name: &str) -> Result<(), ClientError> {
-        let Login { username, token } = self.login()?.clone();
+        let Login { username, token, .. } = self.login()?.clone();
         self.request(&Request::CreateGroup { username, token, group_name: group_name.to_owned() }).await
     }
 
@@ -211,7 +246,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when there is no such group, or one is a member already.
     pub async fn join_group(&mut self, group_name: &str) -> Result<(), ClientError> {
-        let Login { username, token } = self.login()?.clone();
+        let Login { username, token, .. } = self.login()?.clone();
         self.request(&Request::JoinGroup { username, token, group_name: group_name.to_owned() }).await
     }
 
@@ -220,23 +255,31 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when one is no member, or the content is empty or too long.
     pub async fn message_group(&mut self, group_name: &str, content: &str) -> Result<(), ClientError> {
-        let Login { username, token } = self.login()?.clone();
+        let Login { username, token, .. } = self.login()?.clone();
         let (group_name, content) = (group_name.to_owned(), content.to_owned());
-        self.request(&Request::MessageGroup { username, token, group_name, content }).await
+        self.request(&Request::MessageGroup { username, token, group_name, content, nonce: None }).await
     }
 
     /// Sends a request and waits for its success, and so for the responses to all sent before.
     ///
     /// # Errors
-    /// [`ClientError::Refused`], and what ends a connection.
+    /// As [`Client::ask`].
     pub async fn request(&mut self, request: &Request) -> Result<(), ClientError> {
+        self.ask(request).await.map(drop)
+    }
+
+    /// Sends a request and waits for its response, and so for those to all sent before.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`], and what ends a connection.
+    pub async fn ask(&mut self, request: &Request) -> Result<Response, ClientError> {
         self.send(request).await?;
         while self.awaited.len() > 1 {
             self.next_response().await?;
         }
         match self.next_response().await? {
-            Response::Refused(why) => Err(ClientError::Refused(why)),
-            Response::Done | Response::LoggedIn { .. } => Ok(()),
+            Response::Refused(refused) => Err(ClientError::Refused(refused)),
+            response => Ok(response),
         }
     }
 
@@ -333,8 +376,8 @@ impl Client {
 
     fn answered(&mut self, response: Response) -> Result<Response, ClientError> {
         let action = self.awaited.pop_front().ok_or(ClientError::Unasked)?;
-        if let (Action::LogIn, Response::LoggedIn { username, token }) = (action, &response) {
-            self.login = Some(Login { username: username.clone(), token: token.clone() });
+        if let (Action::LogIn | Action::Resume, Response::LoggedIn { username, token, head }) = (action, &response) {
+            self.login = Some(Login { username: username.clone(), token: token.clone(), head: head.clone() });
         }
         Ok(response)
     }
@@ -362,7 +405,9 @@ impl Client {
 fn size_bytes(update: &Update) -> usize {
     size_of::<Update>()
         + match update {
-            Update::Whisper { sender, content } => sender.len() + content.len(),
-            Update::GroupMessage { group_name, sender, content } => group_name.len() + sender.len() + content.len(),
+            Update::Whisper { sender, content, .. } => sender.len() + content.len(),
+            Update::GroupMessage { group_name, sender, content, .. } => group_name.len() + sender.len() + content.len(),
+            Update::Synced { id } | Update::Gap { id } => id.len(),
+            Update::SessionEnded { code } => code.len(),
         }
 }

@@ -34,6 +34,8 @@
 //!    owed behind the cursor is read from the store until nothing offered since is left out.
 //! 5. One writer for each socket, one for the database. No await under a lock. No channel without a bound.
 //! 6. Limits hold where bytes enter: size before allocation, time before patience.
+//! 7. Version 1 of the wire is what it was. What version 2 says besides is in a map at the end, left out where it was not asked
+//!    for; a connection of version 2 begins at a place that its client names, where one of version 1 begins at its user's mark.
 //!
 //! # One trip: Ada whispers to Bob
 //!

@@ -102,6 +102,11 @@ impl<R> Registry<R> {
         tables.receivers(user_id).chain(departed).cloned().collect()
     }
 
+    /// What receives for a user who is logged in with a certain session, once for each connection.
+    pub fn list_session(&self, user_id: UserId, token_hash: &TokenHash) -> Vec<Arc<R>> {
+        self.lock().session(user_id, token_hash).cloned().collect()
+    }
+
     /// Shows `publish` what receives for a user. It runs under the lock, so it may not wait for anything.
     pub fn for_user(&self, user_id: UserId, publish: impl FnMut(&Arc<R>)) {
         self.lock().receivers(user_id).for_each(publish);
@@ -172,8 +177,16 @@ impl<R> Tables<R> {
         }
     }
 
+    fn online(&self, user_id: UserId) -> impl Iterator<Item = &Online<R>> {
+        self.users.get(&user_id).into_iter().flatten().map(|id| &self.online[id])
+    }
+
     fn receivers(&self, user_id: UserId) -> impl Iterator<Item = &Arc<R>> {
-        self.users.get(&user_id).into_iter().flatten().map(|id| &self.online[id].receiver)
+        self.online(user_id).map(|online| &online.receiver)
+    }
+
+    fn session(&self, user_id: UserId, token_hash: &TokenHash) -> impl Iterator<Item = &Arc<R>> {
+        self.online(user_id).filter(|online| online.token_hash == *token_hash).map(|online| &online.receiver)
     }
 }
 
@@ -218,6 +231,18 @@ mod tests {
         registry.for_members(GroupId(7), |receiver| panic!("{receiver} has departed"));
         assert_eq!(registry.list_receivers(UserId(1)), [Arc::new("phone")]);
         assert_eq!(registry.list_sessions(), []);
+    }
+
+    #[test]
+    fn a_session_is_listed_with_all_connections_that_use_it_and_no_other() {
+        let registry = Arc::new(Registry::default());
+        let (one, other) = (TokenHash([1; 32]), TokenHash([2; 32]));
+        let people = [("phone", 1, one), ("laptop", 1, one), ("tablet", 1, other), ("bob", 2, one)];
+        let _presences =
+            people.map(|(name, user, token_hash)| registry.enter(Online { token_hash, ..online(name, user, &[]) }));
+
+        assert_eq!(registry.list_session(UserId(1), &one), [Arc::new("phone"), Arc::new("laptop")]);
+        assert_eq!(registry.list_session(UserId(3), &one), []);
     }
 
     #[test]

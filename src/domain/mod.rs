@@ -3,9 +3,11 @@
 //! Nothing here does any IO, and nothing here knows the wire or the database.
 
 mod content;
+mod epoch;
 mod group_name;
 mod ids;
 mod network;
+mod nonce;
 mod password;
 mod rate;
 mod secret;
@@ -13,9 +15,11 @@ mod token;
 mod username;
 
 pub use content::{Content, InvalidContent};
+pub use epoch::Epoch;
 pub use group_name::{GroupName, InvalidGroupName};
 pub use ids::{GroupId, MessageId, SessionId, UserId};
 pub use network::Network;
+pub use nonce::{InvalidNonce, Nonce};
 pub use password::{InvalidPassword, Password};
 pub use rate::{Bucket, Overdrawn, Rate};
 pub use secret::Secret;

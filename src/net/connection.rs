@@ -21,7 +21,7 @@ use super::socket::Socket;
 use super::tls::Tls;
 use crate::config::Limits;
 use crate::outbox::{Chunk, Next, Outbox, OutboxLimits};
-use crate::protocol::{CodecError, Framing, Request, RequestDecoder, RequestLimits, Response};
+use crate::protocol::{CodecError, Framing, Refused, Request, RequestDecoder, RequestLimits, Response};
 use crate::service::{Service, ServiceError, Session};
 use crate::shutdown::Shutdown;
 
@@ -135,7 +135,7 @@ pub(super) async fn turn_away(stream: TcpStream) {
     let mut socket = Socket::new(stream);
     let mut input = BytesMut::new();
     let Ok(Ok(1..)) = timeout(TELL_FOR, read_some(&mut socket, &mut input)).await else { return };
-    let why = Response::Refused(ServiceError::TooManyConnections.answer());
+    let why = Response::Refused(Refused::because(ServiceError::TooManyConnections.to_string()));
     // To whom this does not come through it makes no difference.
     let told = async {
         socket.write_all(&why.encode(Framing::of(input[0]))).await?;
@@ -235,6 +235,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = shutdown.triggered() => return Ok(End::Shutdown),
+                () = session.ended() => return Ok(End::Refused),
                 read = read_some(reader, &mut input) => if read? == 0 {
                     return Ok(End::Client);
                 },

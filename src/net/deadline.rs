@@ -57,22 +57,22 @@ mod tests {
 
     fn seconds(deadlines: &Deadlines, began: Instant) -> Option<(u64, String)> {
         let (at, err) = deadlines.next()?;
-        Some((at.duration_since(began).as_secs(), err.answer()))
+        Some((at.duration_since(began).as_secs(), err.to_string()))
     }
 
     #[test]
     fn a_stranger_has_less_time_than_somebody_known() {
         let (limits, began) = (Limits::default(), Instant::now());
         let mut deadlines = Deadlines::new(began, &limits);
-        let too_slow = ServiceError::TooSlow.answer();
+        let too_slow = ServiceError::TooSlow.to_string();
 
         assert_eq!(seconds(&deadlines, began), Some((10, too_slow.clone())));
         deadlines.arrived();
-        assert_eq!(seconds(&deadlines, began), Some((30, ServiceError::Stranger.answer())));
+        assert_eq!(seconds(&deadlines, began), Some((30, ServiceError::Stranger.to_string())));
         deadlines.is_known();
         assert_eq!(seconds(&deadlines, began), None);
         deadlines.begun(&limits);
-        assert_eq!(deadlines.next().map(|(_, err)| err.answer()), Some(too_slow));
+        assert_eq!(deadlines.next().map(|(_, err)| err.to_string()), Some(too_slow));
     }
 
     #[test]

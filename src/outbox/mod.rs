@@ -5,11 +5,13 @@
 
 mod state;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use state::State;
-pub use state::{Chunk, Gap, Next, OutboxLimits, Received};
+pub use state::{Chunk, Following, Gap, Next, OutboxLimits, Received};
 
 use crate::domain::{MessageId, UserId};
 use crate::protocol::Framing;
@@ -19,6 +21,8 @@ use crate::sync::{Mutex, MutexGuard};
 #[derive(Debug)]
 pub struct Outbox {
     framing: Framing,
+    /// Whether version 2 is spoken. Set before anything is asked for that could be answered otherwise.
+    is_version_2: AtomicBool,
     state: Mutex<State>,
     /// Tells the connection's writer that [`Outbox::next`] may have something.
     filled: Notify,
@@ -29,12 +33,28 @@ pub struct Outbox {
 impl Outbox {
     /// An empty outbox of a connection that nobody is logged in on.
     pub fn new(framing: Framing, limits: OutboxLimits) -> Self {
-        Self { framing, state: Mutex::new(State::new(limits)), filled: Notify::new(), eased: Notify::new() }
+        Self {
+            framing,
+            is_version_2: AtomicBool::new(false),
+            state: Mutex::new(State::new(limits)),
+            filled: Notify::new(),
+            eased: Notify::new(),
+        }
     }
 
     /// How this connection's responses and updates are encoded.
     pub fn framing(&self) -> Framing {
         self.framing
+    }
+
+    /// Whether version 2 is spoken on this connection.
+    pub fn is_version_2(&self) -> bool {
+        self.is_version_2.load(Ordering::Relaxed)
+    }
+
+    /// From now on version 2 is spoken on this connection.
+    pub fn speak_version_2(&self) {
+        self.is_version_2.store(true, Ordering::Relaxed);
     }
 
     /// Numbers the next request, once few enough are unanswered and the responses' share has room for its response.
@@ -71,8 +91,8 @@ impl Outbox {
     }
 
     /// Puts in an update that this connection's user is owed, encoded by `encode` only if there is room for it now.
-    pub fn offer(&self, message_id: MessageId, encode: impl FnOnce(Framing) -> Bytes) {
-        let wake = self.lock().offer(message_id, || encode(self.framing));
+    pub fn offer(&self, message_id: MessageId, encode: impl FnOnce() -> Bytes) {
+        let wake = self.lock().offer(message_id, encode);
         if wake {
             self.filled.notify_one();
         }
@@ -82,6 +102,19 @@ impl Outbox {
     /// offered to anyone: the rest will be offered to this outbox.
     pub fn attach(&self, user_id: UserId, mark: MessageId, published: MessageId) {
         self.lock().attach(user_id, mark, published);
+        self.filled.notify_one();
+    }
+
+    /// From now on a connection of version 2 receives all of its user's conversations, from where it asked for. `published` as
+    /// above.
+    pub fn follow(&self, following: Following, published: MessageId) {
+        self.lock().follow(following, published);
+        self.filled.notify_one();
+    }
+
+    /// From now on the connection receives nothing but `last`; to be closed.
+    pub fn end(&self, last: Option<Bytes>) {
+        self.lock().end(last);
         self.filled.notify_one();
     }
 

@@ -91,7 +91,11 @@ pub struct Gap {
 
 enum Entry {
     Response(Bytes),
-    Update { bytes: Bytes, received: Received },
+    /// `received` for what moves a mark on.
+    Update {
+        bytes: Bytes,
+        received: Option<Received>,
+    },
 }
 
 impl Entry {
@@ -113,12 +117,41 @@ impl fmt::Debug for Entry {
 /// are offered, so that none can fall between.
 #[derive(Debug, Clone, Copy)]
 enum Delivery {
-    /// Nobody is logged in.
+    /// Nobody is logged in, or nothing was asked for.
     Off,
     /// All that was offered is in the queue or was.
-    Live { user_id: UserId },
+    Live { reader: Reader },
     /// What is owed behind `cursor` and up to `owed_upto` has to be read from the store; nothing is queued meanwhile.
-    Lagging { user_id: UserId, cursor: MessageId, owed_upto: MessageId },
+    Lagging { reader: Reader, cursor: MessageId, owed_upto: MessageId },
+}
+
+/// Who receives on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reader {
+    user_id: UserId,
+    /// Whether what it receives moves the user's mark: in version 1. In version 2 the client keeps a cursor of its own.
+    marks: bool,
+}
+
+impl Reader {
+    fn received(self, message_id: MessageId) -> Option<Received> {
+        self.marks.then_some(Received { user_id: self.user_id, message_id })
+    }
+}
+
+/// What comes before the messages of a connection of version 2, and what once they have reached the head.
+#[derive(Debug)]
+pub struct Following {
+    /// Who follows the log.
+    pub user_id: UserId,
+    /// Exclusive.
+    pub after: MessageId,
+    /// An update that says what is missing, encoded.
+    pub gap: Option<Bytes>,
+    /// The head that has to be reached.
+    pub head: MessageId,
+    /// The update that says that it is, encoded.
+    pub synced: Bytes,
 }
 
 /// See the module.
@@ -136,6 +169,8 @@ pub(super) struct State {
     answered: u64,
     /// Responses to requests before which others are unanswered.
     early: BTreeMap<u64, Entry>,
+    /// The update that is due when the cursor has reached this message.
+    due: Option<(MessageId, Bytes)>,
     is_closed: bool,
 }
 
@@ -152,6 +187,7 @@ impl State {
             asked: 0,
             answered: 0,
             early: BTreeMap::new(),
+            due: None,
             is_closed: false,
         }
     }
@@ -201,31 +237,50 @@ impl State {
                 *owed_upto = message_id;
                 false
             }
-            Delivery::Live { user_id } => {
-                let user_id = *user_id;
+            Delivery::Live { reader } => {
+                let reader = *reader;
                 let bytes = encode();
                 if self.update_bytes + bytes.len() + ENTRY_BYTES > self.limits.update_bytes() {
                     let cursor = MessageId(message_id.0 - 1);
-                    self.delivery = Delivery::Lagging { user_id, cursor, owed_upto: message_id };
+                    self.delivery = Delivery::Lagging { reader, cursor, owed_upto: message_id };
                 } else {
-                    self.push_update(bytes, Received { user_id, message_id });
+                    self.push_update(bytes, reader.received(message_id));
                 }
                 true
             }
         }
     }
 
-    fn push_update(&mut self, bytes: Bytes, received: Received) {
+    fn push_update(&mut self, bytes: Bytes, received: Option<Received>) {
         self.update_bytes += bytes.len() + ENTRY_BYTES;
         self.queue.push_back(Entry::Update { bytes, received });
     }
 
     pub(super) fn attach(&mut self, user_id: UserId, mark: MessageId, published: MessageId) {
-        self.delivery = Delivery::Lagging { user_id, cursor: mark, owed_upto: published };
+        let reader = Reader { user_id, marks: true };
+        self.delivery = Delivery::Lagging { reader, cursor: mark, owed_upto: published };
+    }
+
+    pub(super) fn follow(&mut self, following: Following, published: MessageId) {
+        let Following { user_id, after, gap, head, synced } = following;
+        if let Some(gap) = gap {
+            self.push_update(gap, None);
+        }
+        self.due = Some((head, synced));
+        let reader = Reader { user_id, marks: false };
+        self.delivery = Delivery::Lagging { reader, cursor: after, owed_upto: published };
+    }
+
+    pub(super) fn end(&mut self, last: Option<Bytes>) {
+        self.detach();
+        if let Some(last) = last {
+            self.push_update(last, None);
+        }
     }
 
     pub(super) fn detach(&mut self) {
         self.delivery = Delivery::Off;
+        self.due = None;
         self.queue.retain(|entry| matches!(entry, Entry::Response(_)));
         self.update_bytes = self.written_update_bytes;
     }
@@ -233,6 +288,7 @@ impl State {
     pub(super) fn next(&mut self) -> Next {
         self.response_bytes -= std::mem::take(&mut self.written_response_bytes);
         self.update_bytes -= std::mem::take(&mut self.written_update_bytes);
+        self.queue_what_is_due();
         if !self.queue.is_empty() {
             return Next::Write(self.take_chunk());
         }
@@ -240,14 +296,23 @@ impl State {
         if self.is_closed {
             return Next::End;
         }
-        if let Delivery::Lagging { user_id, cursor, owed_upto } = self.delivery {
-            if cursor < owed_upto {
+        if let Delivery::Lagging { reader, cursor, owed_upto } = self.delivery {
+            // No further than to where something is due, so that it comes at its place.
+            let upto = self.due.as_ref().map_or(owed_upto, |(head, _)| owed_upto.min(*head));
+            if cursor < upto {
                 let room_bytes = self.limits.update_bytes();
-                return Next::ReadOn(Gap { user_id, after: cursor, upto: owed_upto, room_bytes });
+                return Next::ReadOn(Gap { user_id: reader.user_id, after: cursor, upto, room_bytes });
             }
-            self.delivery = Delivery::Live { user_id };
+            self.delivery = Delivery::Live { reader };
         }
         Next::Wait
+    }
+
+    fn queue_what_is_due(&mut self) {
+        let Delivery::Lagging { cursor, .. } = self.delivery else { return };
+        if let Some((_, bytes)) = self.due.take_if(|(head, _)| *head <= cursor) {
+            self.push_update(bytes, None);
+        }
     }
 
     fn take_chunk(&mut self) -> Chunk {
@@ -261,7 +326,7 @@ impl State {
                 Entry::Update { bytes, received } => {
                     self.written_update_bytes += bytes.len() + ENTRY_BYTES;
                     chunk.bytes.extend_from_slice(&bytes);
-                    chunk.received = Some(received);
+                    chunk.received = received.or(chunk.received);
                 }
             }
             let next = self.queue.front().map_or(0, Entry::length);
@@ -273,15 +338,16 @@ impl State {
     }
 
     pub(super) fn fill(&mut self, gap: Gap, updates: Vec<(MessageId, Bytes)>, reached: MessageId) {
-        match &mut self.delivery {
-            Delivery::Lagging { user_id, cursor, .. } if *user_id == gap.user_id && *cursor == gap.after => {
+        let reader = match &mut self.delivery {
+            Delivery::Lagging { reader, cursor, .. } if reader.user_id == gap.user_id && *cursor == gap.after => {
                 *cursor = reached;
+                *reader
             }
             // The login that asked has ended meanwhile; what it was owed counts as missed.
             _ => return,
-        }
+        };
         for (message_id, bytes) in updates {
-            self.push_update(bytes, Received { user_id: gap.user_id, message_id });
+            self.push_update(bytes, reader.received(message_id));
         }
     }
 

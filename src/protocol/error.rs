@@ -11,6 +11,12 @@ pub enum CodecError {
     /// An array has too few or too many objects for its action.
     #[error("this action takes another number of arguments")]
     WrongCount,
+    /// An option is of another type, or one that is needed is not there.
+    #[error("an option of this action has the wrong type, or is missing")]
+    WrongOption,
+    /// `hello` is not the first request.
+    #[error("hello is the first request of a connection")]
+    LateHello,
     /// No action has this name.
     #[error("there is no such action")]
     UnknownAction,
@@ -46,7 +52,7 @@ impl CodecError {
     /// In bare framing an unknown action has an unknown number of arguments: going on would read a password as an action.
     pub fn ends_connection(self, framing: Framing) -> bool {
         match self {
-            Self::WrongType | Self::WrongCount => false,
+            Self::WrongType | Self::WrongCount | Self::WrongOption | Self::LateHello => false,
             Self::UnknownAction | Self::ActionNotString => framing == Framing::Bare,
             Self::NotAnArray
             | Self::NotUtf8

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde::Serialize;
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeSeq, Serializer};
 
 use super::CodecError;
+use super::options::Options;
 use super::scanner::{Fits, Scanner};
 
 /// How requests, responses and updates are told apart on a connection. The first byte decides, for good.
@@ -27,14 +28,18 @@ impl Framing {
     }
 }
 
-/// Objects of the longest request: the action and four arguments.
-pub(super) const MAX_OBJECTS: usize = 5;
+/// Objects of the longest message: an action, four arguments and a map.
+pub(super) const MAX_OBJECTS: usize = 6;
 
 /// An object in the shapes that the wire knows. `Other` is anything else, skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Object<'a> {
     Text(&'a str),
     Bool(bool),
+    Integer(i64),
+    Nil,
+    /// Of an array's last map the frame has the [`Options`].
+    Map,
     NotUtf8,
     Other,
 }
@@ -45,11 +50,13 @@ pub(super) struct Frame<'a> {
     objects: [Object<'a>; MAX_OBJECTS],
     /// How many there were, also where that is more than are kept.
     count: usize,
+    /// What the last map among them says.
+    options: Options<'a>,
 }
 
 impl<'a> Frame<'a> {
     fn new() -> Self {
-        Self { objects: [Object::Other; MAX_OBJECTS], count: 0 }
+        Self { objects: [Object::Other; MAX_OBJECTS], count: 0, options: Options::default() }
     }
 
     fn push(&mut self, object: Object<'a>) {
@@ -65,6 +72,15 @@ impl<'a> Frame<'a> {
 
     pub(super) fn count(&self) -> usize {
         self.count
+    }
+
+    /// Takes the map off the end, if there is one.
+    pub(super) fn take_options(&mut self) -> Options<'a> {
+        if self.count == 0 || self.objects.get(self.count - 1) != Some(&Object::Map) {
+            return Options::default();
+        }
+        self.count -= 1;
+        self.options
     }
 }
 
@@ -171,8 +187,35 @@ pub(super) fn encode(framing: Framing, objects: &[Plain<'_>]) -> Vec<u8> {
     bytes
 }
 
+/// Encodes one request, response or update of version 2, which ends in `map`.
+pub(super) fn encode_with_map(objects: &[Plain<'_>], map: &impl Serialize) -> Vec<u8> {
+    /// Units: bytes that most maps stay under.
+    const MAP_BYTES: usize = 96;
+    let mut bytes = Vec::with_capacity(objects.iter().map(Plain::max_bytes).sum::<usize>() + MAP_BYTES);
+    let written = rmp_serde::encode::write_named(&mut bytes, &Ending { objects, map });
+    written.expect("strings and numbers always encode, and a Vec takes all bytes");
+    bytes
+}
+
+/// Objects in an array, and a map as its last.
+struct Ending<'a, M> {
+    objects: &'a [Plain<'a>],
+    map: &'a M,
+}
+
+impl<M: Serialize> Serialize for Ending<'_, M> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(Some(self.objects.len() + 1))?;
+        for object in self.objects {
+            sequence.serialize_element(object)?;
+        }
+        sequence.serialize_element(self.map)?;
+        sequence.end()
+    }
+}
+
 /// An object to send.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, serde::Serialize)]
 #[serde(untagged)]
 pub(super) enum Plain<'a> {
     Text(&'a str),
@@ -196,13 +239,22 @@ fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, CodecError> {
 
 impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ObjectVisitor)
+        ObjectIn(&mut Options::default()).deserialize(deserializer)
     }
 }
 
-struct ObjectVisitor;
+/// An object of a frame whose options go here.
+struct ObjectIn<'f, 'a>(&'f mut Options<'a>);
 
-impl<'de> Visitor<'de> for ObjectVisitor {
+impl<'de> DeserializeSeed<'de> for ObjectIn<'_, 'de> {
+    type Value = Object<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ObjectIn<'_, 'de> {
     type Value = Object<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,12 +274,12 @@ impl<'de> Visitor<'de> for ObjectVisitor {
         Ok(Object::Bool(value))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Object::Other)
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(value.try_into().map_or(Object::Other, Object::Integer))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Object::Other)
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Object::Integer(value))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
@@ -235,7 +287,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Object::Other)
+        Ok(Object::Nil)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
@@ -243,9 +295,9 @@ impl<'de> Visitor<'de> for ObjectVisitor {
         Ok(Object::Other)
     }
 
-    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
-        Ok(Object::Other)
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        *self.0 = Options::read(map)?;
+        Ok(Object::Map)
     }
 
     /// An extension: its type and its bytes.
@@ -256,11 +308,11 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 }
 
 /// An object inside another: of any kind, text that is not UTF-8 included, for nobody uses it.
-struct Skipped;
+pub(super) struct Skipped;
 
 impl<'de> Deserialize<'de> for Skipped {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ObjectVisitor).map(|_| Self)
+        Object::deserialize(deserializer).map(|_| Self)
     }
 }
 
@@ -281,7 +333,7 @@ impl<'de> Visitor<'de> for FrameVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
         let mut frame = Frame::new();
-        while let Some(object) = sequence.next_element()? {
+        while let Some(object) = sequence.next_element_seed(ObjectIn(&mut frame.options))? {
             frame.push(object);
         }
         Ok(frame)

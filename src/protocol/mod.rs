@@ -5,6 +5,7 @@
 
 mod error;
 mod frame;
+mod options;
 mod reply;
 mod request;
 mod scanner;
@@ -13,5 +14,5 @@ mod tests;
 
 pub use error::CodecError;
 pub use frame::Framing;
-pub use reply::{FromServer, ReplyDecoder, Response, Update};
-pub use request::{Action, Request, RequestDecoder, RequestLimits};
+pub use reply::{FromServer, Refused, ReplyDecoder, Response, Stamp, StampRef, Update, Welcome, WireLimits};
+pub use request::{Action, Request, RequestDecoder, RequestLimits, VERSION};

@@ -1,6 +1,9 @@
 //! Requests: what a client asks.
 
-use super::frame::{Frame, MAX_OBJECTS, Object, Plain, Splitter, encode, first_object};
+use serde::Serialize;
+
+use super::frame::{Frame, MAX_OBJECTS, Object, Plain, Splitter, encode, encode_with_map, first_object};
+use super::options::{Key, Options};
 use super::scanner::at_most;
 use super::{CodecError, Framing};
 use crate::domain::Secret;
@@ -24,11 +27,17 @@ pub enum Action {
     JoinGroup,
     /// `msg_group`
     MessageGroup,
+    /// `hello`, which turns version 2 on
+    Hello,
+    /// `resume`, of version 2
+    Resume,
+    /// `sync`, of version 2
+    Sync,
 }
 
 impl Action {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
+    /// Those of version 1, which both framings speak.
+    pub const VERSION_1: [Self; 8] = [
         Self::Register,
         Self::LogIn,
         Self::LogOut,
@@ -38,6 +47,9 @@ impl Action {
         Self::JoinGroup,
         Self::MessageGroup,
     ];
+
+    /// Those that array framing speaks besides, after `hello`.
+    pub const VERSION_2: [Self; 3] = [Self::Hello, Self::Resume, Self::Sync];
 
     /// Its name on the wire.
     pub fn name(self) -> &'static str {
@@ -50,14 +62,18 @@ impl Action {
             Self::CreateGroup => "create_group",
             Self::JoinGroup => "join_group",
             Self::MessageGroup => "msg_group",
+            Self::Hello => "hello",
+            Self::Resume => "resume",
+            Self::Sync => "sync",
         }
     }
 
-    /// How many arguments follow the action.
+    /// How many arguments follow the action, options apart.
     pub fn arity(self) -> usize {
         match self {
+            Self::Hello => 0,
             Self::LogOut => 1,
-            Self::Register | Self::LogIn => 2,
+            Self::Register | Self::LogIn | Self::Resume | Self::Sync => 2,
             Self::AddContact | Self::CreateGroup | Self::JoinGroup => 3,
             Self::Whisper | Self::MessageGroup => 4,
         }
@@ -66,24 +82,36 @@ impl Action {
     /// Whether a token authenticates its requests.
     pub fn takes_token(self) -> bool {
         match self {
-            Self::Register | Self::LogIn | Self::LogOut => false,
-            Self::AddContact | Self::Whisper | Self::CreateGroup | Self::JoinGroup | Self::MessageGroup => true,
+            Self::Register | Self::LogIn | Self::LogOut | Self::Hello => false,
+            Self::AddContact
+            | Self::Whisper
+            | Self::CreateGroup
+            | Self::JoinGroup
+            | Self::MessageGroup
+            | Self::Resume
+            | Self::Sync => true,
         }
     }
 
-    fn of(object: &Object<'_>) -> Result<Self, CodecError> {
+    fn of(object: &Object<'_>, framing: Framing) -> Result<Self, CodecError> {
         let name = match object {
             Object::Text(name) => name,
             Object::NotUtf8 => return Err(CodecError::NotUtf8),
-            Object::Bool(_) | Object::Other => return Err(CodecError::ActionNotString),
+            _ => return Err(CodecError::ActionNotString),
         };
-        Self::ALL.into_iter().find(|action| action.name() == *name).ok_or(CodecError::UnknownAction)
+        let later: &[Self] = match framing {
+            Framing::Bare => &[],
+            Framing::Array => &Self::VERSION_2,
+        };
+        let mut known = Self::VERSION_1.iter().chain(later);
+        known.find(|action| action.name() == *name).copied().ok_or(CodecError::UnknownAction)
     }
 }
 
 /// A request with its arguments, none of them checked but for being UTF-8.
 ///
-/// Shape: `[action, argument..]`, each a string, in the order of the fields.
+/// Shape: `[action, argument..]`, each a string, in the order of the fields; in version 2 the optional fields are in a map at
+/// the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the arguments by their names in docs/PROTOCOL.md")]
 pub enum Request {
@@ -95,14 +123,33 @@ pub enum Request {
     LogOut { username: String },
     /// Adds a user to one's contacts.
     AddContact { username: String, token: Secret, contact: String },
-    /// Says something to one user.
-    Whisper { username: String, token: Secret, recipient: String, content: String },
+    /// Says something to one user. Only version 2 has a nonce.
+    Whisper { username: String, token: Secret, recipient: String, content: String, nonce: Option<String> },
     /// Creates a group and joins it.
     CreateGroup { username: String, token: Secret, group_name: String },
     /// Joins a group.
     JoinGroup { username: String, token: Secret, group_name: String },
-    /// Says something to a group.
-    MessageGroup { username: String, token: Secret, group_name: String, content: String },
+    /// Says something to a group. Only version 2 has a nonce.
+    MessageGroup { username: String, token: Secret, group_name: String, content: String, nonce: Option<String> },
+    /// Turns version 2 on, as the first request of a connection. `version` is the highest that the client speaks.
+    Hello { version: i64, client: Option<String> },
+    /// Logs this connection in with a token.
+    Resume { username: String, token: Secret },
+    /// Asks for everything behind the message `after`, and then for what is new.
+    Sync { username: String, token: Secret, after: Option<String> },
+}
+
+/// The map of options, as it is sent.
+#[derive(Serialize, Default)]
+struct Map<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<&'a str>,
 }
 
 impl Request {
@@ -117,10 +164,13 @@ impl Request {
             Self::CreateGroup { .. } => Action::CreateGroup,
             Self::JoinGroup { .. } => Action::JoinGroup,
             Self::MessageGroup { .. } => Action::MessageGroup,
+            Self::Hello { .. } => Action::Hello,
+            Self::Resume { .. } => Action::Resume,
+            Self::Sync { .. } => Action::Sync,
         }
     }
 
-    /// The bytes of this request.
+    /// The bytes of this request. In bare framing, which has no version 2, what belongs to that is left out.
     pub fn encode(&self, framing: Framing) -> Vec<u8> {
         let mut objects = [Plain::Bool(false); MAX_OBJECTS];
         objects[0] = Plain::Text(self.action().name());
@@ -128,56 +178,91 @@ impl Request {
         for (object, argument) in objects[1..].iter_mut().zip(arguments) {
             *object = Plain::Text(argument);
         }
-        encode(framing, &objects[..=self.action().arity()])
+        let objects = &objects[..=self.action().arity()];
+        match self.options() {
+            Some(map) if framing == Framing::Array => encode_with_map(objects, &map),
+            _ => encode(framing, objects),
+        }
     }
 
     /// The arguments in the order of the wire, empty strings behind them.
-    fn arguments(&self) -> [&str; MAX_OBJECTS - 1] {
+    fn arguments(&self) -> [&str; 4] {
         match self {
             Self::Register { username, password } | Self::LogIn { username, password } => {
                 [username, password.expose(), "", ""]
             }
             Self::LogOut { username } => [username, "", "", ""],
             Self::AddContact { username, token, contact } => [username, token.expose(), contact, ""],
-            Self::Whisper { username, token, recipient, content } => [username, token.expose(), recipient, content],
+            Self::Whisper { username, token, recipient, content, .. } => [username, token.expose(), recipient, content],
             Self::CreateGroup { username, token, group_name } | Self::JoinGroup { username, token, group_name } => {
                 [username, token.expose(), group_name, ""]
             }
-            Self::MessageGroup { username, token, group_name, content } => {
+            Self::MessageGroup { username, token, group_name, content, .. } => {
                 [username, token.expose(), group_name, content]
             }
+            Self::Hello { .. } => [""; 4],
+            Self::Resume { username, token } | Self::Sync { username, token, .. } => [username, token.expose(), "", ""],
         }
     }
 
-    fn from_frame(frame: &Frame<'_>) -> Result<Self, CodecError> {
-        let action = Action::of(frame.objects().first().unwrap_or(&Object::Other))?;
+    fn options(&self) -> Option<Map<'_>> {
+        match self {
+            Self::Whisper { nonce: Some(nonce), .. } | Self::MessageGroup { nonce: Some(nonce), .. } => {
+                Some(Map { nonce: Some(nonce), ..Map::default() })
+            }
+            Self::Hello { version, client } => {
+                Some(Map { version: Some(*version), client: client.as_deref(), ..Map::default() })
+            }
+            Self::Sync { after: Some(after), .. } => Some(Map { after: Some(after), ..Map::default() }),
+            _ => None,
+        }
+    }
+
+    fn from_frame(action: Action, frame: &Frame<'_>, options: &Options<'_>) -> Result<Self, CodecError> {
         if frame.count() != 1 + action.arity() {
             return Err(CodecError::WrongCount);
         }
         let mut arguments = Arguments(frame.objects()[1..].iter());
-        let username = arguments.text()?;
         Ok(match action {
-            Action::Register => Self::Register { username, password: arguments.secret()? },
-            Action::LogIn => Self::LogIn { username, password: arguments.secret()? },
-            Action::LogOut => Self::LogOut { username },
-            Action::AddContact => Self::AddContact { username, token: arguments.secret()?, contact: arguments.text()? },
+            Action::Register => Self::Register { username: arguments.text()?, password: arguments.secret()? },
+            Action::LogIn => Self::LogIn { username: arguments.text()?, password: arguments.secret()? },
+            Action::LogOut => Self::LogOut { username: arguments.text()? },
+            Action::AddContact => {
+                Self::AddContact { username: arguments.text()?, token: arguments.secret()?, contact: arguments.text()? }
+            }
             Action::Whisper => Self::Whisper {
-                username,
+                username: arguments.text()?,
                 token: arguments.secret()?,
                 recipient: arguments.text()?,
                 content: arguments.text()?,
+                nonce: options.text(Key::Nonce)?.map(str::to_owned),
             },
-            Action::CreateGroup => {
-                Self::CreateGroup { username, token: arguments.secret()?, group_name: arguments.text()? }
-            }
-            Action::JoinGroup => {
-                Self::JoinGroup { username, token: arguments.secret()?, group_name: arguments.text()? }
-            }
+            Action::CreateGroup => Self::CreateGroup {
+                username: arguments.text()?,
+                token: arguments.secret()?,
+                group_name: arguments.text()?,
+            },
+            Action::JoinGroup => Self::JoinGroup {
+                username: arguments.text()?,
+                token: arguments.secret()?,
+                group_name: arguments.text()?,
+            },
             Action::MessageGroup => Self::MessageGroup {
-                username,
+                username: arguments.text()?,
                 token: arguments.secret()?,
                 group_name: arguments.text()?,
                 content: arguments.text()?,
+                nonce: options.text(Key::Nonce)?.map(str::to_owned),
+            },
+            Action::Hello => Self::Hello {
+                version: options.integer(Key::Version)?.ok_or(CodecError::WrongOption)?,
+                client: options.text(Key::Client)?.map(str::to_owned),
+            },
+            Action::Resume => Self::Resume { username: arguments.text()?, token: arguments.secret()? },
+            Action::Sync => Self::Sync {
+                username: arguments.text()?,
+                token: arguments.secret()?,
+                after: options.text(Key::After)?.map(str::to_owned),
             },
         })
     }
@@ -191,7 +276,7 @@ impl Arguments<'_, '_> {
         match self.0.next() {
             Some(Object::Text(text)) => Ok((*text).to_owned()),
             Some(Object::NotUtf8) => Err(CodecError::NotUtf8),
-            Some(Object::Bool(_) | Object::Other) => Err(CodecError::WrongType),
+            Some(_) => Err(CodecError::WrongType),
             None => Err(CodecError::WrongCount),
         }
     }
@@ -216,12 +301,25 @@ pub struct RequestDecoder {
     framing: Framing,
     limits: RequestLimits,
     splitter: Splitter,
+    stage: Stage,
 }
+
+/// What a connection speaks so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Nothing: the next request is its first.
+    First,
+    Version1,
+    Version2,
+}
+
+/// The version that begins with `hello`, and the newest there is.
+pub const VERSION: i64 = 2;
 
 impl RequestDecoder {
     /// A decoder for one connection.
     pub fn new(framing: Framing, limits: RequestLimits) -> Self {
-        Self { framing, limits, splitter: Splitter::new(framing) }
+        Self { framing, limits, splitter: Splitter::new(framing), stage: Stage::First }
     }
 
     /// The next request (or why there is none) and how many bytes it took; `None` when more bytes are needed.
@@ -234,9 +332,30 @@ impl RequestDecoder {
         let fits = |claimed, before: &[u8]| limits.allow(claimed, || is_known || takes_token(framing, before));
         match self.splitter.split(bytes, objects_of_request, fits) {
             Ok(None) => None,
-            Ok(Some((frame, length))) => Some((Request::from_frame(&frame), length)),
+            Ok(Some((frame, length))) => Some((self.read(frame), length)),
             Err(err) => Some((Err(err), bytes.len())),
         }
+    }
+
+    /// Reads a request by the version that is spoken, and turns version 2 on where it asks for that: what follows may be here
+    /// already.
+    fn read(&mut self, mut frame: Frame<'_>) -> Result<Request, CodecError> {
+        let stage = self.stage;
+        self.stage = stage.max(Stage::Version1);
+        let action = Action::of(frame.objects().first().unwrap_or(&Object::Other), self.framing)?;
+        let is_later = Action::VERSION_2.contains(&action);
+        let options = match stage {
+            Stage::First if action == Action::Hello => frame.take_options(),
+            _ if action == Action::Hello => return Err(CodecError::LateHello),
+            Stage::First | Stage::Version1 if is_later => return Err(CodecError::UnknownAction),
+            Stage::First | Stage::Version1 => Options::default(),
+            Stage::Version2 => frame.take_options(),
+        };
+        let request = Request::from_frame(action, &frame, &options)?;
+        if matches!(request, Request::Hello { version, .. } if version >= VERSION) {
+            self.stage = Stage::Version2;
+        }
+        Ok(request)
     }
 }
 
@@ -249,13 +368,13 @@ impl RequestLimits {
 
 /// Whether these first bytes of a request hold an action that a token authenticates.
 fn takes_token(framing: Framing, bytes: &[u8]) -> bool {
-    first_object(framing, bytes).and_then(|object| Action::of(&object).ok()).is_some_and(Action::takes_token)
+    first_object(framing, bytes).and_then(|object| Action::of(&object, framing).ok()).is_some_and(Action::takes_token)
 }
 
 /// How many objects a bare request has, by its action.
 fn objects_of_request(frame: &Frame<'_>) -> Result<usize, CodecError> {
     match frame.objects() {
-        [action, ..] => Ok(1 + Action::of(action)?.arity()),
+        [action, ..] => Ok(1 + Action::of(action, Framing::Bare)?.arity()),
         [] => Ok(1),
     }
 }

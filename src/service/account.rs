@@ -4,23 +4,14 @@ use super::Service;
 use super::error::ServiceError;
 use super::password::Verdict;
 use super::session::Asker;
-use crate::domain::{Network, Password, Secret, Token, Username};
-use crate::protocol::Response;
+use crate::domain::{Network, Overdrawn, Password, Secret, Token, Username};
 use crate::store::{Draft, Refusal};
 
 /// A login that may be committed: the password was right.
 #[derive(Debug)]
 pub(super) struct LogIn {
     pub(super) draft: Draft,
-    pub(super) username: String,
     pub(super) token: Token,
-}
-
-impl LogIn {
-    /// What the client is told once it is committed.
-    pub(super) fn response(&self) -> Response {
-        Response::LoggedIn { username: self.username.clone(), token: self.token.to_secret() }
-    }
 }
 
 /// Checks the name and the password that somebody chooses, and hashes the password.
@@ -32,10 +23,9 @@ pub(super) async fn register(
 ) -> Result<Draft, ServiceError> {
     let username = Username::parse(username)?;
     let password = Password::choose(password, &username)?;
-    if let Some(network) = counted(service, asker)
-        && !service.registrations.take(network, asker.since)
-    {
-        return Err(ServiceError::TooManyRegistrations);
+    if let Some(network) = counted(service, asker) {
+        let taken = service.registrations.take(network, asker.since);
+        taken.map_err(|Overdrawn { wait }| ServiceError::TooManyRegistrations { wait })?;
     }
     // The writer decides; looking first only saves the work of hashing for a name that is taken.
     if service.store.find_credentials(&username.key(), asker.since).await?.is_some() {
@@ -57,10 +47,9 @@ pub(super) async fn log_in(
     // Names that nobody can have are one name: what is tried under them matters only as work for the server.
     let username_key = Username::parse(username).map_or(String::new(), |username| username.key());
     let tried = counted(service, asker).map(|network| (username_key.clone(), network));
-    if let Some(tried) = &tried
-        && !service.logins.take(tried.clone(), asker.since)
-    {
-        return Err(ServiceError::TooManyTries);
+    if let Some(tried) = &tried {
+        let taken = service.logins.take(tried.clone(), asker.since);
+        taken.map_err(|Overdrawn { wait }| ServiceError::TooManyTries { wait })?;
     }
     let credentials = service.store.find_credentials(&username_key, asker.since).await?;
     let stored = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
@@ -73,7 +62,7 @@ pub(super) async fn log_in(
     }
     let token = Token::random();
     let draft = Draft::LogIn { user_id: credentials.user_id, token_hash: token.hash(), new_password_hash: new_hash };
-    Ok(LogIn { draft, username: credentials.username, token })
+    Ok(LogIn { draft, token })
 }
 
 /// Where the asker is, if what comes from there is counted.
@@ -176,7 +165,7 @@ mod tests {
 
             let (refused, computed) = service.log_in(name, RIGHT).await;
 
-            assert!(matches!(refused, Err(ServiceError::TooManyTries)), "{name:?}: {refused:?}");
+            assert!(matches!(refused, Err(ServiceError::TooManyTries { .. })), "{name:?}: {refused:?}");
             assert_eq!(computed, [], "{name:?}");
         }
     }

@@ -7,16 +7,18 @@
 mod interleavings;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
 use super::marks::Marks;
 use super::ticket::{LogInTicket, Settled, Ticket};
 use super::{Receiver, Registry};
-use crate::domain::MessageId;
-use crate::protocol::{Framing, Update};
+use crate::domain::{Epoch, MessageId, Nonce, TokenHash, UserId};
+use crate::outbox::Following;
+use crate::protocol::{Framing, Response, StampRef, Update};
 use crate::registry::Online;
-use crate::store::{Committed, LoggedIn, Outcome, Refusal, Sent, SentTo};
+use crate::store::{Committed, LoggedIn, Outcome, Refusal, Sent, SentTo, Synced};
 use bytes::Bytes;
 
 #[derive(Debug)]
@@ -25,11 +27,12 @@ pub(super) struct Dispatcher {
     marks: Arc<Marks>,
     /// The newest message that was offered to those online; never ahead of what is committed.
     published: MessageId,
+    epoch: Epoch,
 }
 
 impl Dispatcher {
-    pub(super) fn new(registry: Arc<Registry>, marks: Arc<Marks>, head: MessageId) -> Self {
-        Self { registry, marks, published: head }
+    pub(super) fn new(registry: Arc<Registry>, marks: Arc<Marks>, head: MessageId, epoch: Epoch) -> Self {
+        Self { registry, marks, published: head, epoch }
     }
 
     /// Runs until the writer has ended.
@@ -48,26 +51,33 @@ impl Dispatcher {
             Outcome::Refused(refusal) => refuse(ticket, refusal),
             Outcome::Done => accept(ticket),
             Outcome::LoggedIn(logged_in) => self.log_in(logged_in, ticket),
-            Outcome::LoggedOut => log_out(ticket),
+            Outcome::LoggedOut { user_id, token_hash } => self.log_out(user_id, &token_hash, ticket),
+            Outcome::Synced(synced) => self.sync(synced, ticket),
             Outcome::Joined { user_id, group_id } => {
                 self.registry.join(user_id, group_id);
                 accept(ticket);
             }
             Outcome::Sent(sent) => {
-                if let Ticket::Message(reply) = &ticket {
+                let id = self.epoch.id(sent.message_id);
+                if let Ticket::Message(reply) = ticket {
                     reply.receiver.pace.note(sent.overdrawn);
+                    reply.accept_message(&id, sent.sent_at_ms);
                 }
-                accept(ticket);
-                self.deliver(&sent);
+                self.deliver(&sent, &id);
+            }
+            Outcome::Repeated { message_id, sent_at_ms } => {
+                if let Ticket::Message(reply) = ticket {
+                    reply.accept_message(&self.epoch.id(message_id), sent_at_ms);
+                }
             }
         }
     }
 
     fn log_in(&self, logged_in: LoggedIn, ticket: Ticket) {
-        let Ticket::LogIn(LogInTicket { reply, token_hash, settled }) = ticket else {
+        let Ticket::LogIn(LogInTicket { reply, token, settled }) = ticket else {
             return accept(ticket);
         };
-        let LoggedIn { user_id, mark, groups } = logged_in;
+        let LoggedIn { user_id, username, head, mark, groups } = logged_in;
         // What this user has acknowledged by now, here before a logout or on another connection, is not missed any more.
         let receiver = Arc::clone(&reply.receiver);
         receiver.probe();
@@ -75,53 +85,133 @@ impl Dispatcher {
             other.probe();
         }
         let mark = self.marks.newest(user_id).map_or(mark, |noted| noted.max(mark));
+        receiver.user_id.store(user_id.0, Ordering::Relaxed);
+        let token_hash = token.hash();
         let presence = self.registry.enter(Online { user_id, token_hash, groups, receiver: Arc::clone(&receiver) });
-        reply.accept();
-        receiver.outbox.attach(user_id, mark, self.published);
+        let is_version_2 = receiver.outbox.is_version_2();
+        reply.accept_with(&Response::LoggedIn {
+            username: username.to_string(),
+            token: token.to_secret(),
+            head: is_version_2.then(|| self.epoch.id(head)),
+        });
+        if !is_version_2 {
+            receiver.outbox.attach(user_id, mark, self.published);
+        }
         // A connection that ended meanwhile drops the presence with the message.
-        drop(settled.send(Settled::LoggedIn(presence)));
+        drop(settled.send(Settled::LoggedIn { presence, username }));
     }
 
-    fn deliver(&mut self, sent: &Sent) {
-        let Sent { message_id, sender, target, content, .. } = sent;
-        let mut update = EncodedOnce::new(|framing| match target {
-            SentTo::User(_) => Update::encode_whisper(framing, sender, content.as_str()),
-            SentTo::Group { group_name, .. } => {
-                Update::encode_group_message(framing, group_name, sender, content.as_str())
-            }
-        });
-        match target {
-            SentTo::User(user_id) => self.registry.for_user(*user_id, |receiver| update.offer(*message_id, receiver)),
-            SentTo::Group { group_id, .. } => {
-                self.registry.for_members(*group_id, |receiver| update.offer(*message_id, receiver));
+    fn sync(&self, synced: Synced, ticket: Ticket) {
+        let Synced { user_id, after, gap, head } = synced;
+        let outbox = match &ticket {
+            Ticket::Request(reply, _) => Arc::clone(&reply.receiver.outbox),
+            _ => return accept(ticket),
+        };
+        accept(ticket);
+        let encode = |update: Update| Bytes::from(update.encode(outbox.framing()));
+        let following = Following {
+            user_id,
+            after,
+            gap: gap.map(|oldest| encode(Update::Gap { id: self.epoch.id(oldest) })),
+            head,
+            synced: encode(Update::Synced { id: self.epoch.id(head) }),
+        };
+        outbox.follow(following, self.published);
+    }
+
+    /// Ends a session on the connection that asked for it, and on all others where it is used.
+    fn log_out(&self, user_id: Option<UserId>, token_hash: &TokenHash, ticket: Ticket) {
+        let Ticket::Request(reply, _) = &ticket else { return accept(ticket) };
+        reply.receiver.outbox.detach();
+        for receiver in user_id.map(|user_id| self.registry.list_session(user_id, token_hash)).into_iter().flatten() {
+            if !Arc::ptr_eq(&receiver, &reply.receiver) {
+                receiver.end("logged_out");
             }
         }
-        self.published = *message_id;
+        accept(ticket);
+    }
+
+    fn deliver(&mut self, sent: &Sent, id: &str) {
+        let message_id = sent.message_id;
+        let mut update = EncodedOnce::new(sent, id);
+        let sender_id = sent.sender_id;
+        match &sent.target {
+            SentTo::User { user_id, .. } => {
+                self.registry.for_user(*user_id, |receiver| update.offer(message_id, receiver));
+                if *user_id != sender_id {
+                    self.registry.for_user(sender_id, |receiver| update.offer_own(message_id, receiver));
+                }
+            }
+            SentTo::Group { group_id, .. } => {
+                self.registry.for_members(*group_id, |receiver| update.offer(message_id, receiver));
+            }
+        }
+        self.published = message_id;
     }
 }
 
-/// An update's bytes, made once for each framing that somebody uses, and shared.
-struct EncodedOnce<F> {
-    encode: F,
-    bare: Option<Bytes>,
-    array: Option<Bytes>,
+/// An update's bytes, made once for each form in which somebody receives it, and shared.
+struct EncodedOnce<'a> {
+    sent: &'a Sent,
+    id: &'a str,
+    forms: [Option<Bytes>; 4],
 }
 
-impl<F: Fn(Framing) -> Vec<u8>> EncodedOnce<F> {
-    fn new(encode: F) -> Self {
-        Self { encode, bare: None, array: None }
+/// The forms of one update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Bare,
+    Array,
+    Version2,
+    /// To the sender, who knows it by its nonce.
+    Own,
+}
+
+impl<'a> EncodedOnce<'a> {
+    fn new(sent: &'a Sent, id: &'a str) -> Self {
+        Self { sent, id, forms: [const { None }; 4] }
     }
 
     fn offer(&mut self, message_id: MessageId, receiver: &Receiver) {
-        receiver.outbox.offer(message_id, |framing| self.bytes(framing));
+        let form = match receiver.outbox.framing() {
+            Framing::Bare => Form::Bare,
+            Framing::Array if !receiver.outbox.is_version_2() => Form::Array,
+            Framing::Array if receiver.user_id.load(Ordering::Relaxed) == self.sent.sender_id.0 => Form::Own,
+            Framing::Array => Form::Version2,
+        };
+        receiver.outbox.offer(message_id, || self.bytes(form));
     }
 
-    fn bytes(&mut self, framing: Framing) -> Bytes {
-        let slot = match framing {
-            Framing::Bare => &mut self.bare,
-            Framing::Array => &mut self.array,
-        };
-        slot.get_or_insert_with(|| (self.encode)(framing).into()).clone()
+    /// Offers a whisper to its sender, which version 1 does not.
+    fn offer_own(&mut self, message_id: MessageId, receiver: &Receiver) {
+        if receiver.outbox.is_version_2() {
+            receiver.outbox.offer(message_id, || self.bytes(Form::Own));
+        }
+    }
+
+    fn bytes(&mut self, form: Form) -> Bytes {
+        let Self { sent, id, forms } = self;
+        forms[form as usize].get_or_insert_with(|| encode(sent, id, form).into()).clone()
+    }
+}
+
+fn encode(sent: &Sent, id: &str, form: Form) -> Vec<u8> {
+    let Sent { sent_at_ms, sender, target, content, nonce, .. } = sent;
+    let framing = if form == Form::Bare { Framing::Bare } else { Framing::Array };
+    let own = |text| if form == Form::Own { text } else { None };
+    let stamp = |to| match form {
+        Form::Bare | Form::Array => None,
+        Form::Version2 | Form::Own => {
+            Some(StampRef { id, at_ms: *sent_at_ms, to: own(to), nonce: own(nonce.as_ref().map(Nonce::as_str)) })
+        }
+    };
+    match target {
+        SentTo::User { username, .. } => {
+            Update::encode_whisper(framing, sender, content.as_str(), stamp(Some(username)))
+        }
+        SentTo::Group { group_name, .. } => {
+            Update::encode_group_message(framing, group_name, sender, content.as_str(), stamp(None))
+        }
     }
 }
 
@@ -135,13 +225,6 @@ fn accept(ticket: Ticket) {
         }
         Ticket::Save(saved) => drop(saved.send(())),
     }
-}
-
-fn log_out(ticket: Ticket) {
-    if let Ticket::Request(reply, _) = &ticket {
-        reply.receiver.outbox.detach();
-    }
-    accept(ticket);
 }
 
 fn refuse(ticket: Ticket, refusal: Refusal) {

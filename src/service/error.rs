@@ -1,7 +1,10 @@
 //! Why a request is refused, and the sentence that its client is told.
 
-use crate::domain::{InvalidContent, InvalidGroupName, InvalidPassword, InvalidUsername};
-use crate::protocol::CodecError;
+use std::time::Duration;
+
+use crate::config::whole_ms;
+use crate::domain::{InvalidContent, InvalidGroupName, InvalidNonce, InvalidPassword, InvalidUsername};
+use crate::protocol::{CodecError, Refused};
 use crate::store::{OpenError, Refusal, StoreError};
 
 /// One variant for each answer.
@@ -22,6 +25,15 @@ pub enum ServiceError {
     /// Nothing, or too much, was said.
     #[error(transparent)]
     Content(#[from] InvalidContent),
+    /// What nobody can know a message by.
+    #[error(transparent)]
+    Nonce(#[from] InvalidNonce),
+    /// A version older than the one that begins with `hello`.
+    #[error("with hello, a client speaks version 2 or newer")]
+    Version,
+    /// A connection follows the log once.
+    #[error("this connection is synced already")]
+    SyncedAlready,
     /// A started request did not arrive whole in time.
     #[error("the request took too long to arrive")]
     TooSlow,
@@ -36,10 +48,16 @@ pub enum ServiceError {
     WrongPassword,
     /// Too many registrations from this address.
     #[error("too many registrations from your address; try again in a minute")]
-    TooManyRegistrations,
+    TooManyRegistrations {
+        /// How long it takes until one more is due.
+        wait: Duration,
+    },
     /// Too many wrong passwords for this name from this address.
     #[error("too many failed logins for this username from your address; try again in a minute")]
-    TooManyTries,
+    TooManyTries {
+        /// How long it takes until one more is due.
+        wait: Duration,
+    },
     /// This connection has a login.
     #[error("this connection is logged in already; log out first")]
     LoggedInAlready,
@@ -98,12 +116,70 @@ impl From<StoreError> for ServiceError {
 }
 
 impl ServiceError {
-    /// The sentence that the client is told. What is the server's own fault is logged here, once, and not told.
-    pub fn answer(&self) -> String {
+    /// What the client is told; of this, version 1 says the sentence alone. What is the server's own fault is logged here, once,
+    /// and not told.
+    pub fn answer(&self) -> Refused {
         if let Self::Store(_) | Self::Hashing(_) = self {
             tracing::error!(error = self as &dyn std::error::Error, "a request failed");
         }
-        self.to_string()
+        Refused {
+            why: self.to_string(),
+            code: Some(self.code().to_owned()),
+            retry_ms: self.retry_after().map(whole_ms),
+        }
+    }
+
+    /// The word by which a program knows it. Once given it never changes; docs/PROTOCOL.md lists them.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Codec(CodecError::UnknownAction) => "unknown_action",
+            Self::Codec(_) => "bad_request",
+            Self::Username(_) => "invalid_username",
+            Self::GroupName(_) => "invalid_group_name",
+            Self::Password(_) => "invalid_password",
+            Self::Content(_) => "invalid_content",
+            Self::Nonce(_) => "invalid_nonce",
+            Self::Version => "unsupported_version",
+            Self::SyncedAlready => "synced_already",
+            Self::TooSlow | Self::Stranger => "too_slow",
+            Self::TooManyConnections => "too_many_connections",
+            Self::TooManyRegistrations { .. } | Self::TooManyTries { .. } => "rate_limited",
+            Self::WrongPassword => "wrong_credentials",
+            Self::LoggedInAlready => "logged_in_already",
+            Self::NotLoggedIn => "not_logged_in",
+            Self::Refused(refusal) => code(*refusal),
+            Self::Store(_) | Self::Hashing(_) => "internal",
+        }
+    }
+
+    /// When trying again may help.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooManyRegistrations { wait } | Self::TooManyTries { wait } => Some(*wait),
+            Self::Refused(Refusal::RateLimited { wait }) => Some(*wait),
+            Self::Refused(Refusal::Busy) => Some(BUSY_RETRY),
+            _ => None,
+        }
+    }
+}
+
+/// When somebody whose request was refused as busy may try again: a stalled disk takes about as long.
+const BUSY_RETRY: Duration = Duration::from_secs(2);
+
+fn code(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::NotAuthenticated => "not_authenticated",
+        Refusal::UsernameTaken => "username_taken",
+        Refusal::UnknownUser => "unknown_user",
+        Refusal::OwnContact => "own_contact",
+        Refusal::GroupNameTaken => "group_name_taken",
+        Refusal::UnknownGroup => "unknown_group",
+        Refusal::AlreadyMember => "already_a_member",
+        Refusal::NotAMember => "not_a_member",
+        Refusal::Conflict => "conflict",
+        Refusal::RateLimited { .. } => "rate_limited",
+        Refusal::Busy => "busy",
+        Refusal::Failed => "internal",
     }
 }
 
@@ -117,6 +193,7 @@ fn sentence(refusal: Refusal) -> &'static str {
         Refusal::UnknownGroup => "there is no such group",
         Refusal::AlreadyMember => "you are a member of this group already",
         Refusal::NotAMember => "there is no such group, or you are not a member of it",
+        Refusal::Conflict => "this nonce was used for another message",
         Refusal::RateLimited { .. } => "you are sending too much too fast; try again in a few seconds",
         Refusal::Busy => "the server is busy and has done nothing; try again in a few seconds",
         Refusal::Failed => "internal error",

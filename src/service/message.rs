@@ -2,7 +2,7 @@
 
 use super::error::ServiceError;
 use crate::config::Limits;
-use crate::domain::{Content, GroupName};
+use crate::domain::{Content, GroupName, Nonce};
 use crate::store::{Author, Draft};
 
 /// Says something to one user.
@@ -10,10 +10,12 @@ pub(super) fn whisper(
     author: Author,
     recipient: String,
     content: String,
+    nonce: Option<&str>,
     limits: &Limits,
 ) -> Result<Draft, ServiceError> {
     let content = Content::parse(content, limits.content_bytes)?;
-    Ok(Draft::Whisper { author, recipient, content })
+    let nonce = nonce.map(Nonce::parse).transpose()?;
+    Ok(Draft::Whisper { author, recipient, content, nonce })
 }
 
 /// Says something to the members of a group.
@@ -21,8 +23,10 @@ pub(super) fn message_group(
     author: Author,
     group_name: &str,
     content: String,
+    nonce: Option<&str>,
     limits: &Limits,
 ) -> Result<Draft, ServiceError> {
     let content = Content::parse(content, limits.content_bytes)?;
-    Ok(Draft::MessageGroup { author, group_name: GroupName::parse(group_name).ok(), content })
+    let nonce = nonce.map(Nonce::parse).transpose()?;
+    Ok(Draft::MessageGroup { author, group_name: GroupName::parse(group_name).ok(), content, nonce })
 }

@@ -21,21 +21,22 @@ mod upkeep;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 pub use error::{ServiceError, StartError};
 pub use session::Session;
 
 use crate::config::{Config, Limits};
-use crate::domain::{MessageId, Network};
+use crate::domain::{Epoch, MessageId, Network};
 use crate::outbox::{Gap, Outbox, Received};
-use crate::protocol::{Framing, Update};
+use crate::protocol::{Framing, StampRef, Update};
 use crate::registry;
 use crate::shutdown::Shutdown;
-use crate::store::{Opened, Owed, Place, QuickCheck, Store, StoreError};
+use crate::store::{Opened, Owed, Place, QuickCheck, Scope, Store, StoreError};
 use marks::Marks;
 use pace::Pace;
 use password::PasswordHasher;
@@ -54,16 +55,34 @@ struct Receiver {
     probe: Probe,
     /// Whether a login or a token on this connection was accepted.
     is_known: AtomicBool,
+    /// Who was logged in last, for the dispatcher alone.
+    user_id: AtomicI64,
     pace: Pace,
+    /// Tells the connection that its login has ended elsewhere.
+    ended: Notify,
 }
 
 impl Receiver {
     fn new(outbox: Arc<Outbox>, probe: Probe) -> Self {
-        Self { outbox, probe, is_known: AtomicBool::new(false), pace: Pace::default() }
+        Self {
+            outbox,
+            probe,
+            is_known: AtomicBool::new(false),
+            user_id: AtomicI64::new(0),
+            pace: Pace::default(),
+            ended: Notify::new(),
+        }
     }
 
     fn probe(&self) {
         (self.probe)();
+    }
+
+    /// Ends the connection, whose login has ended for a reason that `code` names.
+    fn end(&self, code: &str) {
+        let last = Update::SessionEnded { code: code.to_owned() };
+        self.outbox.end(self.outbox.is_version_2().then(|| last.encode(self.outbox.framing()).into()));
+        self.ended.notify_one();
     }
 }
 
@@ -83,6 +102,7 @@ pub struct Service {
     logins: Buckets<(String, Network)>,
     registrations: Buckets<Network>,
     limits: Limits,
+    epoch: Epoch,
 }
 
 /// A running service and its tasks.
@@ -108,11 +128,11 @@ impl Service {
     /// # Errors
     /// [`StartError`] when the database cannot be used, or the password cost is not one that Argon2 takes.
     pub async fn start(config: &Config, saving_ends: Shutdown) -> Result<Started, StartError> {
-        let Opened { store, path: database, committed, head, quick_check, writer } = Store::open(config).await?;
+        let Opened { store, path: database, committed, head, epoch, quick_check, writer } = Store::open(config).await?;
         let registry = Arc::new(Registry::default());
         let marks = Arc::new(Marks::default());
         let passwords = PasswordHasher::new(config.password_cost, config.limits.busy_after)?;
-        let dispatcher = dispatch::Dispatcher::new(Arc::clone(&registry), Arc::clone(&marks), head);
+        let dispatcher = dispatch::Dispatcher::new(Arc::clone(&registry), Arc::clone(&marks), head, epoch.clone());
         let savers = [
             tokio::spawn(marks::save_regularly(Arc::clone(&marks), store.clone(), saving_ends.clone())),
             tokio::spawn(upkeep::save_regularly(registry, store.clone(), saving_ends)),
@@ -124,6 +144,7 @@ impl Service {
             logins: Buckets::new(config.limits.login_rate),
             registrations: Buckets::new(config.limits.registration_rate),
             limits: config.limits.clone(),
+            epoch,
         };
         let dispatcher = tokio::spawn(dispatcher.run(committed));
         Ok(Started { service: Arc::new(service), database, quick_check, writer, dispatcher, savers })
@@ -145,8 +166,9 @@ impl Service {
     /// [`StoreError`] when the database cannot be read.
     pub async fn read_on(&self, outbox: &Outbox, gap: Gap) -> Result<(), StoreError> {
         let place = Place { after: gap.after, upto: gap.upto, room_bytes: gap.room_bytes };
+        let scope = if outbox.is_version_2() { Scope::Conversations } else { Scope::Received };
         let page = loop {
-            match self.store.list_owed(gap.user_id, place).await {
+            match self.store.list_owed(gap.user_id, scope, place).await {
                 // Many are catching up, and each gets its turn: waiting is better than cutting it off.
                 Err(StoreError::Busy) => {}
                 page => break page,
@@ -155,17 +177,22 @@ impl Service {
         let page = page.inspect_err(|err| {
             tracing::error!(error = err as &dyn std::error::Error, "reading what a connection is owed failed");
         })?;
-        let encode = |owed: Owed| (owed.message_id, encode_owed(outbox.framing(), &owed));
+        let epoch = outbox.is_version_2().then_some(&self.epoch);
+        let encode = |owed: Owed| (owed.message_id, encode_owed(outbox.framing(), epoch, &owed));
         let updates: Vec<(MessageId, Bytes)> = page.messages.into_iter().map(encode).collect();
         outbox.fill(gap, updates, page.reached);
         Ok(())
     }
 }
 
-fn encode_owed(framing: Framing, owed: &Owed) -> Bytes {
-    let bytes = match &owed.group_name {
-        None => Update::encode_whisper(framing, &owed.sender, &owed.content),
-        Some(group_name) => Update::encode_group_message(framing, group_name, &owed.sender, &owed.content),
+/// With `epoch`, as version 2 has it.
+fn encode_owed(framing: Framing, epoch: Option<&Epoch>, owed: &Owed) -> Bytes {
+    let Owed { message_id, sent_at_ms, sender, to, nonce, group_name, content } = owed;
+    let id = epoch.map(|epoch| epoch.id(*message_id));
+    let stamp = id.as_deref().map(|id| StampRef { id, at_ms: *sent_at_ms, to: to.as_deref(), nonce: nonce.as_deref() });
+    let bytes = match group_name {
+        None => Update::encode_whisper(framing, sender, content, stamp),
+        Some(group_name) => Update::encode_group_message(framing, group_name, sender, content, stamp),
     };
     bytes.into()
 }

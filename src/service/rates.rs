@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::domain::{Bucket, Rate};
+use crate::domain::{Bucket, Overdrawn, Rate};
 
 /// The table is looked through for full buckets when there are this many more.
 const TIDY_AFTER: usize = 1024;
@@ -29,12 +29,15 @@ impl<K: Eq + Hash> Buckets<K> {
         Self { rate, table: Mutex::new(Table { buckets: HashMap::new(), tidy_at: TIDY_AFTER }) }
     }
 
-    /// Takes one; `false` when there is none.
-    pub(super) fn take(&self, key: K, now: Instant) -> bool {
-        let Some(rate) = self.rate else { return true };
+    /// Takes one.
+    ///
+    /// # Errors
+    /// [`Overdrawn`] when there is none.
+    pub(super) fn take(&self, key: K, now: Instant) -> Result<(), Overdrawn> {
+        let Some(rate) = self.rate else { return Ok(()) };
         let mut table = self.lock();
         table.tidy(now);
-        table.buckets.entry(key).or_default().take(rate, rate.cost(), Duration::ZERO, now).is_ok()
+        table.buckets.entry(key).or_default().take(rate, rate.cost(), Duration::ZERO, now).map(drop)
     }
 
     /// Gives back what was taken.
@@ -67,26 +70,26 @@ mod tests {
     #[test]
     fn what_one_key_has_taken_another_has_not() {
         let (buckets, now) = (buckets(), Instant::now());
-        while buckets.take(1, now) {}
+        while buckets.take(1, now).is_ok() {}
 
-        assert!(buckets.take(2, now));
-        assert!(!buckets.take(1, now));
+        assert!(buckets.take(2, now).is_ok());
+        assert!(buckets.take(1, now).is_err());
         buckets.forgive(&1);
-        assert!(buckets.take(1, now));
+        assert!(buckets.take(1, now).is_ok());
     }
 
     #[test]
     fn without_a_rate_there_is_no_limit() {
         let (buckets, now) = (Buckets::new(None), Instant::now());
 
-        assert!((0..10_000).all(|_| buckets.take(1, now)));
+        assert!((0..10_000).all(|_| buckets.take(1, now).is_ok()));
     }
 
     #[test]
     fn buckets_that_are_full_again_are_forgotten() {
         let (buckets, start) = (buckets(), Instant::now());
         for key in 0..10 * TIDY_AFTER {
-            buckets.take(key, start + Duration::from_millis(20 * key as u64));
+            buckets.take(key, start + Duration::from_millis(20 * key as u64)).unwrap();
         }
 
         assert!(buckets.lock().buckets.len() < 3 * TIDY_AFTER);

@@ -13,9 +13,9 @@ use super::ticket::{self, LogInTicket, Reply, Settled, Ticket};
 use super::{Probe, Receiver, Service, account, contact, group, message};
 use crate::domain::{Secret, Token, TokenHash};
 use crate::outbox::Outbox;
-use crate::protocol::{Request, Response};
+use crate::protocol::{Request, Response, VERSION, Welcome, WireLimits};
 use crate::registry::Presence;
-use crate::store::{Author, Draft, Refusal};
+use crate::store::{After, Author, Draft, Refusal};
 
 /// The rules' side of one connection. Requests take effect and are answered in the order in which they are handed in.
 ///
@@ -44,9 +44,11 @@ pub(super) struct Asker {
 
 /// This connection's login.
 struct LogIn {
-    username: String,
+    username: Arc<str>,
     token_hash: TokenHash,
     presence: Presence<Receiver>,
+    /// Whether it follows the log, in version 2.
+    is_synced: bool,
 }
 
 impl Session {
@@ -64,16 +66,17 @@ impl Session {
         }
         let sequence = self.outbox.ask().await;
         let handled = match request {
-            Request::Whisper { username, token, recipient, content } => {
-                let author = self.author(username, &token);
+            Request::Whisper { username, token, recipient, content, nonce } => {
+                let (author, limits) = (self.author(username, &token), self.service.limits());
                 let draft =
-                    author.and_then(|author| message::whisper(author, recipient, content, self.service.limits()));
+                    author.and_then(|author| message::whisper(author, recipient, content, nonce.as_deref(), limits));
                 self.submit_message(sequence, draft).await
             }
-            Request::MessageGroup { username, token, group_name, content } => {
-                let author = self.author(username, &token);
-                let limits = self.service.limits();
-                let draft = author.and_then(|author| message::message_group(author, &group_name, content, limits));
+            Request::MessageGroup { username, token, group_name, content, nonce } => {
+                let (author, limits) = (self.author(username, &token), self.service.limits());
+                let nonce = nonce.as_deref();
+                let draft =
+                    author.and_then(|author| message::message_group(author, &group_name, content, nonce, limits));
                 self.submit_message(sequence, draft).await
             }
             other => {
@@ -100,6 +103,13 @@ impl Session {
     /// Whether the client has shown who it is: by a login, or by a token that was accepted.
     pub fn is_known(&self) -> bool {
         self.receiver.is_known.load(Ordering::Relaxed)
+    }
+
+    /// Returns when this connection's login has ended elsewhere, so that the connection has to end.
+    ///
+    /// Cancel safety: may be dropped and called again.
+    pub async fn ended(&self) {
+        self.receiver.ended.notified().await;
     }
 
     /// Answers something that is no request.
@@ -135,6 +145,11 @@ impl Session {
                 let author = self.author(username, &token)?;
                 self.submit(sequence, group::join(author, &group_name), asker.since).await
             }
+            Request::Hello { version, .. } => self.welcome(sequence, version),
+            Request::Resume { username, token } => self.resume(sequence, asker, username, &token).await,
+            Request::Sync { username, token, after } => {
+                self.sync(sequence, asker, username, &token, after.as_deref()).await
+            }
             Request::Whisper { .. } | Request::MessageGroup { .. } => {
                 unreachable!("messages are not handled alone")
             }
@@ -151,15 +166,78 @@ impl Session {
         if self.login.is_some() {
             return Err(ServiceError::LoggedInAlready);
         }
-        let log_in = account::log_in(&self.service, asker, username, password).await?;
-        let success = log_in.response().encode(self.outbox.framing()).into();
-        let token_hash = log_in.token.hash();
+        let account::LogIn { draft, token } = account::log_in(&self.service, asker, username, password).await?;
+        self.begin(sequence, asker, draft, token).await
+    }
+
+    async fn resume(
+        &mut self,
+        sequence: u64,
+        asker: Asker,
+        username: String,
+        token: &Secret,
+    ) -> Result<(), ServiceError> {
+        if self.login.is_some() {
+            return Err(ServiceError::LoggedInAlready);
+        }
+        let token = Token::parse(token).ok_or(Refusal::NotAuthenticated)?;
+        let author = Author { username, token_hash: token.hash(), is_own_login: false };
+        self.begin(sequence, asker, Draft::Resume { author }, token).await
+    }
+
+    /// Logs this connection in, by whatever draft.
+    async fn begin(&mut self, sequence: u64, asker: Asker, draft: Draft, token: Token) -> Result<(), ServiceError> {
         let (settled, is_settled) = oneshot::channel();
-        let reply = Reply { success, ..self.reply(sequence, true) };
-        let ticket = Ticket::LogIn(LogInTicket { reply, token_hash, settled });
-        self.queue(log_in.draft, ticket, asker.since).await?;
-        if let Ok(Settled::LoggedIn(presence)) = is_settled.await {
-            self.login = Some(LogIn { username: log_in.username, token_hash, presence });
+        let ticket = Ticket::LogIn(LogInTicket { reply: self.reply(sequence, true), token, settled });
+        self.queue(draft, ticket, asker.since).await?;
+        if let Ok(Settled::LoggedIn { presence, username }) = is_settled.await {
+            self.login = Some(LogIn { username, token_hash: token.hash(), presence, is_synced: false });
+        }
+        Ok(())
+    }
+
+    /// Turns version 2 on. The decoder does so too, for the same request.
+    fn welcome(&mut self, sequence: u64, version: i64) -> Result<(), ServiceError> {
+        if version < VERSION {
+            return Err(ServiceError::Version);
+        }
+        self.outbox.speak_version_2();
+        let limits = self.service.limits();
+        let welcome = Welcome {
+            server: concat!("chinwag/", env!("CARGO_PKG_VERSION")).to_owned(),
+            version: VERSION,
+            limits: WireLimits {
+                content_bytes: limits.content_bytes as u64,
+                request_bytes: limits.request_bytes as u64,
+                in_flight: limits.in_flight as u64,
+            },
+        };
+        self.outbox.respond(sequence, Response::Welcome(welcome).encode(self.outbox.framing()).into());
+        Ok(())
+    }
+
+    async fn sync(
+        &mut self,
+        sequence: u64,
+        asker: Asker,
+        username: String,
+        token: &Secret,
+        after: Option<&str>,
+    ) -> Result<(), ServiceError> {
+        let author = self.author(username, token)?;
+        let login = self.login.as_ref().filter(|_| author.is_own_login).ok_or(ServiceError::NotLoggedIn)?;
+        if login.is_synced {
+            return Err(ServiceError::SyncedAlready);
+        }
+        let after = match after {
+            None => After::Nothing,
+            Some(id) => self.service.epoch.parse(id).map_or(After::Unknown, After::Message),
+        };
+        let (settled, is_settled) = oneshot::channel();
+        let ticket = Ticket::Request(self.reply(sequence, true), settled);
+        self.queue(Draft::Sync { author, after }, ticket, asker.since).await?;
+        if let (Ok(Settled::Done), Some(login)) = (is_settled.await, &mut self.login) {
+            login.is_synced = true;
         }
         Ok(())
     }

@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 
 use super::Receiver;
 use super::error::ServiceError;
-use crate::domain::TokenHash;
+use crate::domain::Token;
 use crate::outbox::Outbox;
-use crate::protocol::Response;
+use crate::protocol::{Refused, Response};
 use crate::registry::Presence;
 use crate::store::Refusal;
 
@@ -32,7 +32,7 @@ pub(super) enum Ticket {
 /// What a login needs once it is committed.
 pub(super) struct LogInTicket {
     pub(super) reply: Reply,
-    pub(super) token_hash: TokenHash,
+    pub(super) token: Token,
     pub(super) settled: oneshot::Sender<Settled>,
 }
 
@@ -46,7 +46,11 @@ impl fmt::Debug for LogInTicket {
 #[derive(Debug)]
 pub(super) enum Settled {
     Done,
-    LoggedIn(Presence<Receiver>),
+    LoggedIn {
+        presence: Presence<Receiver>,
+        /// As registered.
+        username: Arc<str>,
+    },
     Refused,
 }
 
@@ -56,7 +60,7 @@ pub(super) struct Reply {
     pub(super) sequence: u64,
     /// Whether the request shows who is asking: by a password that was right, or by a token if it is accepted.
     pub(super) shows_user: bool,
-    /// Encoded beforehand, off the dispatcher.
+    /// What most are told, encoded once for the connection.
     pub(super) success: Bytes,
 }
 
@@ -74,6 +78,21 @@ impl Reply {
     pub(super) fn accept(self) {
         self.note_user();
         self.receiver.outbox.respond(self.sequence, self.success);
+    }
+
+    pub(super) fn accept_with(self, response: &Response) {
+        self.note_user();
+        let outbox = &self.receiver.outbox;
+        outbox.respond(self.sequence, response.encode(outbox.framing()).into());
+    }
+
+    /// Accepts a message, of which version 2 says more.
+    pub(super) fn accept_message(self, id: &str, at_ms: i64) {
+        if self.receiver.outbox.is_version_2() {
+            self.accept_with(&Response::Accepted { id: id.to_owned(), at_ms });
+        } else {
+            self.accept();
+        }
     }
 
     pub(super) fn refuse(self, refusal: Refusal) {
@@ -96,6 +115,6 @@ impl Reply {
 
 /// Answers request `sequence` with the sentence for `err`.
 pub(super) fn refuse(outbox: &Outbox, sequence: u64, err: &ServiceError) {
-    let response = Response::Refused(err.answer()).encode(outbox.framing());
-    outbox.respond(sequence, response.into());
+    let refused = if outbox.is_version_2() { err.answer() } else { Refused::because(err.answer().why) };
+    outbox.respond(sequence, Response::Refused(refused).encode(outbox.framing()).into());
 }

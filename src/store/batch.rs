@@ -6,7 +6,7 @@ use super::connect::error_code;
 use super::draft::Draft;
 use super::message::Row;
 use super::plan::Plan;
-use super::{OpenError, StoreError, contact, group, mark, message, session, user};
+use super::{OpenError, StoreError, contact, group, mark, message, pair, session, user};
 use crate::domain::MessageId;
 
 /// Why a batch was not committed.
@@ -89,7 +89,7 @@ async fn write(conn: &mut SqliteConnection, draft: &Draft, plan: &Plan, now_ms: 
             }
             session::insert(conn, session_id, *user_id, token_hash, now_ms).await
         }
-        (&Plan::DeleteSession { session_id }, _) => session::delete(conn, session_id).await,
+        (&Plan::DeleteSession { session_id, .. }, _) => session::delete(conn, session_id).await,
         (&Plan::InsertContact { user_id, contact_id }, _) => contact::insert(conn, user_id, contact_id, now_ms).await,
         (&Plan::InsertGroup { group_id, owner_id, joined_id }, Draft::CreateGroup { group_name, .. }) => {
             group::insert(conn, group_id, group_name, owner_id, now_ms).await?;
@@ -97,6 +97,9 @@ async fn write(conn: &mut SqliteConnection, draft: &Draft, plan: &Plan, now_ms: 
         }
         (&Plan::InsertMember { group_id, user_id, joined_id }, _) => {
             group::insert_member(conn, group_id, user_id, joined_id, now_ms).await
+        }
+        (&Plan::InsertMessage { new_pair: Some((low_id, high_id)), .. }, _) => {
+            pair::insert(conn, low_id, high_id).await
         }
         (Plan::UpdateMarks { marks }, _) => mark::update(conn, marks).await,
         (Plan::UpdateUse { used, ended }, _) => {

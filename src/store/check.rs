@@ -98,6 +98,15 @@ pub enum Problem {
         /// The log's head.
         newest: i64,
     },
+    /// Users who whispered are not noted as having done so.
+    #[error(
+        "{pairs} pairs of users are missing from whisper_pairs, and would not be shown what they whispered: something else than \
+         chinwag has written to the file; restore a backup"
+    )]
+    PairsMissing {
+        /// How many.
+        pairs: i64,
+    },
     /// The row that says which database this is.
     #[error("the table meta has no row, so no server can start on it: restore a backup")]
     NoMeta,
@@ -248,6 +257,9 @@ async fn check_log(conn: &mut SqliteConnection, report: &mut Report) -> Result<(
     if log.memberships_ahead > 0 {
         report.problems.push(Problem::MembershipsAhead { memberships: log.memberships_ahead, newest });
     }
+    if log.pairs_missing > 0 {
+        report.problems.push(Problem::PairsMissing { pairs: log.pairs_missing });
+    }
     Ok(())
 }
 
@@ -259,6 +271,7 @@ struct Log {
     behind_head: i64,
     marks_ahead: i64,
     memberships_ahead: i64,
+    pairs_missing: i64,
 }
 
 /// One statement, so that all is as of one moment even while a server writes.
@@ -272,7 +285,10 @@ async fn find_log(conn: &mut SqliteConnection) -> Result<Option<Log>, sqlx::Erro
             (select count(*) from messages where message_id > head) as "behind_head!: i64",
             (select count(*) from delivery_marks where message_id > max(head, newest)) as "marks_ahead!: i64",
             (select count(*) from group_members where max(joined_id, coalesce(left_id, 0)) > max(head, newest))
-                as "memberships_ahead!: i64"
+                as "memberships_ahead!: i64",
+            (select count(distinct conversation) from messages where conversation >= 0 and conversation not in (
+                select (low_id << 31) | high_id from whisper_pairs
+            )) as "pairs_missing!: i64"
         from log"#
     )
     .fetch_optional(conn)

@@ -3,14 +3,15 @@
 //! A mirror of the tables in memory, owned by the writer alone, so that it changes in commit order and nothing needs a lock.
 //! Changes of a batch are provisional until it is committed; [`Directory::rollback`] takes them back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 
+use super::message::{self, Earlier};
 use super::session::{self, Session};
-use super::{group, mark, message, user};
-use crate::domain::{Bucket, GroupId, GroupName, MessageId, SessionId, TokenHash, UserId, Username};
+use super::{group, mark, pair, user};
+use crate::domain::{Bucket, GroupId, GroupName, MessageId, Nonce, SessionId, TokenHash, UserId, Username};
 
 #[derive(Debug, Default)]
 pub(super) struct Directory {
@@ -24,6 +25,12 @@ pub(super) struct Directory {
     newest_session: SessionId,
     head: MessageId,
     committed_head: MessageId,
+    /// The oldest message that is kept; the one behind the head where there is none.
+    oldest: MessageId,
+    /// Who has whispered with whom, the lower id first.
+    pairs: HashSet<(UserId, UserId)>,
+    /// Messages with a nonce, of this batch and those that its nonces were used for before.
+    earlier: HashMap<(UserId, Nonce), Earlier>,
     provisional: Vec<Change>,
 }
 
@@ -52,6 +59,7 @@ enum Change {
     UserAdded(UserId),
     GroupAdded(GroupId, String),
     MemberAdded(UserId, GroupId),
+    PairAdded(UserId, UserId),
     SessionAdded(TokenHash),
     SessionRemoved(TokenHash, Session),
     MarkMoved(UserId, MessageId),
@@ -64,6 +72,8 @@ impl Directory {
         let mut directory = Self::default();
         directory.head = message::find_head(conn).await?;
         directory.committed_head = directory.head;
+        directory.oldest = message::find_oldest(conn).await?.unwrap_or(directory.head.next());
+        directory.pairs = pair::list(conn).await?.into_iter().collect();
         for (user_id, username) in user::list_names(conn).await? {
             directory.put_user(user_id, &username, MessageId(0));
         }
@@ -86,6 +96,11 @@ impl Directory {
 
     pub(super) fn head(&self) -> MessageId {
         self.head
+    }
+
+    /// The oldest message that is kept; the one behind the head where there is none.
+    pub(super) fn oldest(&self) -> MessageId {
+        self.oldest
     }
 
     pub(super) fn find_user(&self, name: &str) -> Option<UserId> {
@@ -120,6 +135,11 @@ impl Directory {
         self.sessions.get_mut(token_hash)
     }
 
+    /// Whose token this is.
+    pub(super) fn user_of(&self, token_hash: &TokenHash) -> Option<UserId> {
+        self.sessions.get(token_hash).map(|session| session.user_id)
+    }
+
     pub(super) fn sessions(&self) -> impl Iterator<Item = (&TokenHash, &Session)> {
         self.sessions.iter()
     }
@@ -145,6 +165,31 @@ impl Directory {
         groups.insert(place, group_id);
         self.group_mut(group_id).members += 1;
         self.provisional.push(Change::MemberAdded(user_id, group_id));
+    }
+
+    /// Notes that two users have whispered; `false` when they had before.
+    pub(super) fn add_pair(&mut self, one: UserId, other: UserId) -> bool {
+        let (low, high) = (one.min(other), one.max(other));
+        let is_new = self.pairs.insert((low, high));
+        if is_new {
+            self.provisional.push(Change::PairAdded(low, high));
+        }
+        is_new
+    }
+
+    /// Notes messages that were sent before with nonces of this batch.
+    pub(super) fn recall(&mut self, earlier: Vec<((UserId, Nonce), Earlier)>) {
+        self.earlier.extend(earlier);
+    }
+
+    /// What a user has sent with a nonce, as far as it was recalled or is of this batch.
+    pub(super) fn earlier(&self, sender_id: UserId, nonce: &Nonce) -> Option<&Earlier> {
+        self.earlier.get(&(sender_id, nonce.clone()))
+    }
+
+    /// Notes a message of this batch that has a nonce.
+    pub(super) fn note_nonce(&mut self, sender_id: UserId, nonce: &Nonce, sent: Earlier) {
+        self.earlier.insert((sender_id, nonce.clone()), sent);
     }
 
     pub(super) fn add_session(&mut self, token_hash: TokenHash, user_id: UserId, now_ms: i64) -> SessionId {
@@ -190,12 +235,14 @@ impl Directory {
     /// Makes the provisional changes final.
     pub(super) fn commit(&mut self) {
         self.provisional.clear();
+        self.earlier.clear();
         self.committed_head = self.head;
     }
 
     /// Takes the provisional changes back, the latest first.
     pub(super) fn rollback(&mut self) {
         self.head = self.committed_head;
+        self.earlier.clear();
         while let Some(change) = self.provisional.pop() {
             self.undo(change);
         }
@@ -214,6 +261,9 @@ impl Directory {
             Change::MemberAdded(user_id, group_id) => {
                 self.user_mut(user_id).groups.retain(|&other| other != group_id);
                 self.group_mut(group_id).members -= 1;
+            }
+            Change::PairAdded(low, high) => {
+                self.pairs.remove(&(low, high));
             }
             Change::SessionAdded(token_hash) => {
                 self.sessions.remove(&token_hash);
@@ -265,7 +315,10 @@ mod tests {
         directory.add_session(token_hash, ada, 0);
         directory.add_message();
         directory.commit();
-        let before = format!("{:?}", (&directory.users, &directory.groups, &directory.sessions, directory.head));
+        let before = format!(
+            "{:?}",
+            (&directory.users, &directory.groups, &directory.sessions, &directory.pairs, directory.head)
+        );
 
         directory.add_user(&Username::parse("bob").unwrap());
         directory.add_group(&GroupName::parse("go").unwrap());
@@ -273,10 +326,17 @@ mod tests {
         directory.remove_session(&token_hash);
         let head = directory.add_message();
         directory.move_mark(ada, head);
+        directory.add_pair(ada, ada);
         directory.add_session(TokenHash([2; 32]), ada, 0);
         directory.rollback();
 
-        assert_eq!(format!("{:?}", (&directory.users, &directory.groups, &directory.sessions, directory.head)), before);
+        assert_eq!(
+            format!(
+                "{:?}",
+                (&directory.users, &directory.groups, &directory.sessions, &directory.pairs, directory.head)
+            ),
+            before
+        );
         assert_eq!(directory.find_user("bob"), None);
         assert_eq!(directory.find_group(&GroupName::parse("go").unwrap()), None);
         assert_eq!(directory.find_user("ADA"), Some(ada));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Content, GroupId, GroupName, MessageId, TokenHash, UserId, Username};
+use crate::domain::{Content, GroupId, GroupName, MessageId, Nonce, TokenHash, UserId, Username};
 
 /// Who asks, as they say. Whether it is true is decided when the writer takes the draft, for a token may end meanwhile.
 #[derive(Debug, Clone)]
@@ -32,14 +32,41 @@ pub enum Draft {
     CreateGroup { author: Author, group_name: GroupName },
     /// A membership. `None` is a name that no group can have.
     JoinGroup { author: Author, group_name: Option<GroupName> },
+    /// A login by token.
+    Resume { author: Author },
+    /// The place in the log from which a connection follows it.
+    Sync { author: Author, after: After },
     /// A message to one user.
-    Whisper { author: Author, recipient: String, content: Content },
+    Whisper { author: Author, recipient: String, content: Content, nonce: Option<Nonce> },
     /// A message to the members of a group.
-    MessageGroup { author: Author, group_name: Option<GroupName>, content: Content },
+    MessageGroup { author: Author, group_name: Option<GroupName>, content: Content, nonce: Option<Nonce> },
     /// How far users have received the log; none of these moves a mark back.
     SaveMarks { marks: Vec<(UserId, MessageId)> },
     /// The sessions that somebody is logged in with right now. Stores what use was made of all sessions, ends unused ones.
     SaveUse { online: Vec<TokenHash> },
+}
+
+impl Draft {
+    /// Who sends with which nonce, if this is a message with one.
+    pub(super) fn nonce(&self) -> Option<(&Author, &Nonce)> {
+        match self {
+            Self::Whisper { author, nonce, .. } | Self::MessageGroup { author, nonce, .. } => {
+                Some((author, nonce.as_ref()?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Behind which message a connection wants to follow the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// From the oldest on.
+    Nothing,
+    /// Behind this one.
+    Message(MessageId),
+    /// Behind one that this database never had.
+    Unknown,
 }
 
 /// What became of a draft.
@@ -49,10 +76,17 @@ pub enum Outcome {
     Done,
     /// Nothing was changed.
     Refused(Refusal),
-    /// A session has begun.
+    /// A user is logged in, by a session that has begun or by one that there was.
     LoggedIn(LoggedIn),
     /// A session has ended.
-    LoggedOut,
+    LoggedOut {
+        /// Whose it was; `None` where it had ended before.
+        user_id: Option<UserId>,
+        /// Its token's.
+        token_hash: TokenHash,
+    },
+    /// A connection may follow the log.
+    Synced(Synced),
     /// A user is a member from now on.
     Joined {
         /// Who.
@@ -62,6 +96,26 @@ pub enum Outcome {
     },
     /// A message is in the log.
     Sent(Sent),
+    /// A message that was sent again is in the log already.
+    Repeated {
+        /// Its place in the log.
+        message_id: MessageId,
+        /// When it was accepted. Units: milliseconds since 1970.
+        sent_at_ms: i64,
+    },
+}
+
+/// Where a connection follows the log from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Synced {
+    /// Who follows.
+    pub user_id: UserId,
+    /// Exclusive.
+    pub after: MessageId,
+    /// The oldest message that is kept, where that is not the one behind what was asked for.
+    pub gap: Option<MessageId>,
+    /// The log's head as of now.
+    pub head: MessageId,
 }
 
 /// A session as it begins.
@@ -69,6 +123,10 @@ pub enum Outcome {
 pub struct LoggedIn {
     /// Whose.
     pub user_id: UserId,
+    /// Their name, as registered.
+    pub username: Arc<str>,
+    /// The log's head as of now.
+    pub head: MessageId,
     /// How far this user's connections have acknowledged the log.
     pub mark: MessageId,
     /// The groups of which this user is a member.
@@ -80,12 +138,18 @@ pub struct LoggedIn {
 pub struct Sent {
     /// Its place in the log.
     pub message_id: MessageId,
+    /// When it was accepted. Units: milliseconds since 1970.
+    pub sent_at_ms: i64,
+    /// Who says it.
+    pub sender_id: UserId,
     /// The sender's name, as registered.
     pub sender: Arc<str>,
     /// To whom.
     pub target: SentTo,
     /// What it says.
     pub content: Content,
+    /// By what its sender knows it.
+    pub nonce: Option<Nonce>,
     /// How long it takes until what the sender has said is within their rate again.
     pub overdrawn: Duration,
 }
@@ -94,8 +158,8 @@ pub struct Sent {
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the fields are named by their types")]
 pub enum SentTo {
-    /// A whisper.
-    User(UserId),
+    /// A whisper, with the recipient's name as registered.
+    User { user_id: UserId, username: Arc<str> },
     /// A group message, with the group's name as created.
     Group { group_id: GroupId, group_name: Arc<str> },
 }
@@ -119,6 +183,8 @@ pub enum Refusal {
     AlreadyMember,
     /// No group has this name, or its messages are not for this user.
     NotAMember,
+    /// Its author has used the nonce for another message.
+    Conflict,
     /// Its author has said more than their rate allows.
     RateLimited {
         /// How long it takes until the next message is due.

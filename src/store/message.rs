@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use crate::domain::{Content, GroupId, MessageId, UserId};
+use crate::domain::{Content, GroupId, MessageId, Nonce, UserId};
 
 /// The kinds of rows, as stored.
 const WHISPER: i64 = 1;
@@ -15,8 +15,9 @@ const PAGE_ROWS: i64 = 500;
 const FIRST_WINDOW: i64 = 4096;
 const WINDOW_GROWTH: i64 = 8;
 
-/// What an update may take besides its content: names of 32 and 4 x 64 bytes, and what frames and queues it. Units: bytes.
-const OVERHEAD_BYTES: i64 = 416;
+/// What an update may take besides its content: names of 32 and 4 x 64 bytes, a stamp with a nonce and a name of 190, and what
+/// frames and queues it. Units: bytes.
+const OVERHEAD_BYTES: i64 = 608;
 
 /// To whom a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,25 @@ pub(super) struct Row<'a> {
     pub(super) sender_id: UserId,
     pub(super) target: Target,
     pub(super) content: &'a Content,
+    pub(super) nonce: Option<&'a Nonce>,
+}
+
+/// A message that was sent with a nonce.
+#[derive(Debug, Clone)]
+pub(super) struct Earlier {
+    pub(super) message_id: MessageId,
+    pub(super) sent_at_ms: i64,
+    pub(super) target: Target,
+    pub(super) content: String,
+}
+
+/// Which part of the log somebody is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// What was said to them: version 1.
+    Received,
+    /// All of their conversations, what they have said included: version 2.
+    Conversations,
 }
 
 /// A part of the log: what comes behind `after`, up to and with `upto`.
@@ -58,8 +78,14 @@ pub struct Page {
 pub struct Owed {
     /// Its place in the log.
     pub message_id: MessageId,
+    /// When it was accepted. Units: milliseconds since 1970.
+    pub sent_at_ms: i64,
     /// The sender's name, as registered.
     pub sender: String,
+    /// The recipient's name, where this is a whisper of one's own.
+    pub to: Option<String>,
+    /// The nonce, where this is a message of one's own.
+    pub nonce: Option<String>,
     /// The group's name as created; `None` for a whisper.
     pub group_name: Option<String>,
     /// What it says.
@@ -68,7 +94,7 @@ pub struct Owed {
 
 /// Appends `rows` to the log, the first with the id `first`, in one statement.
 ///
-/// Numbers travel as JSON and contents as one blob, cut up by `substr`: JSON cannot carry every text unchanged.
+/// Numbers travel as JSON, contents and nonces as one blob, cut up by `substr`: JSON cannot carry every text unchanged.
 pub(super) async fn insert(
     conn: &mut SqliteConnection,
     first: MessageId,
@@ -77,20 +103,25 @@ pub(super) async fn insert(
 ) -> Result<(), sqlx::Error> {
     let mut contents = Vec::with_capacity(rows.iter().map(|row| row.content.as_str().len()).sum());
     let mut numbers = Vec::with_capacity(rows.len());
-    for Row { sender_id, target, content } in rows {
-        let content = content.as_str().as_bytes();
+    let mut put = |text: &str| {
+        let place = (contents.len() + 1, text.len());
+        contents.extend_from_slice(text.as_bytes());
+        place
+    };
+    for Row { sender_id, target, content, nonce } in rows {
+        let content = put(content.as_str());
+        let nonce = nonce.map(|nonce| put(nonce.as_str())).unzip();
         let (kind, recipient_id, group_id) = match target {
             Target::User(user_id) => (WHISPER, Some(user_id.0), None),
             Target::Group(group_id) => (GROUP_MESSAGE, None, Some(group_id.0)),
         };
-        numbers.push((kind, sender_id.0, recipient_id, group_id, contents.len() + 1, content.len()));
-        contents.extend_from_slice(content);
+        numbers.push((kind, sender_id.0, recipient_id, group_id, content.0, content.1, nonce.0, nonce.1));
     }
     let numbers = serde_json::to_string(&numbers).expect("tuples of numbers always encode");
     sqlx::query!(
-        "insert into messages (message_id, kind, sender_id, recipient_id, group_id, sent_at_ms, content)
+        "insert into messages (message_id, kind, sender_id, recipient_id, group_id, sent_at_ms, content, nonce)
         select ?1 + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2,
-            cast(substr(?3, value ->> 4, value ->> 5) as text)
+            cast(substr(?3, value ->> 4, value ->> 5) as text), cast(substr(?3, value ->> 6, value ->> 7) as text)
         from json_each(?4)",
         first.0,
         now_ms,
@@ -112,18 +143,61 @@ pub(super) async fn find_head(conn: &mut SqliteConnection) -> Result<MessageId, 
     Ok(MessageId(head))
 }
 
-/// The next messages that `user_id` is owed in `place`: whispers to them and what their groups said while they were members.
+/// The oldest message that is there, if any.
+pub(super) async fn find_oldest(conn: &mut SqliteConnection) -> Result<Option<MessageId>, sqlx::Error> {
+    let oldest =
+        sqlx::query_scalar!(r#"select min(message_id) as "oldest: i64" from messages"#).fetch_one(conn).await?;
+    Ok(oldest.map(MessageId))
+}
+
+/// Which of these senders' nonces were used, and for what.
+pub(super) async fn list_by_nonces(
+    conn: &mut SqliteConnection,
+    nonces: &[(UserId, &Nonce)],
+) -> Result<Vec<((UserId, Nonce), Earlier)>, sqlx::Error> {
+    let mut texts = Vec::new();
+    let mut numbers = Vec::with_capacity(nonces.len());
+    for (sender_id, nonce) in nonces {
+        numbers.push((sender_id.0, texts.len() + 1, nonce.as_str().len()));
+        texts.extend_from_slice(nonce.as_str().as_bytes());
+    }
+    let numbers = serde_json::to_string(&numbers).expect("tuples of numbers always encode");
+    let rows = sqlx::query!(
+        r#"select sender_id, nonce as "nonce!: String", message_id as "message_id!: i64", sent_at_ms, recipient_id, group_id, content
+        from json_each(?1) as asked
+        join messages on sender_id = asked.value ->> 0
+            and nonce = cast(substr(?2, asked.value ->> 1, asked.value ->> 2) as text)"#,
+        numbers,
+        texts
+    )
+    .fetch_all(conn)
+    .await?;
+    let earlier = rows.into_iter().filter_map(|row| {
+        let target = match (row.recipient_id, row.group_id) {
+            (Some(user_id), _) => Target::User(UserId(user_id)),
+            (None, group_id) => Target::Group(GroupId(group_id?)),
+        };
+        let key = (UserId(row.sender_id), Nonce::parse(&row.nonce).ok()?);
+        let (message_id, sent_at_ms) = (MessageId(row.message_id), row.sent_at_ms);
+        Some((key, Earlier { message_id, sent_at_ms, target, content: row.content }))
+    });
+    Ok(earlier.collect())
+}
+
+/// The next messages that `user_id` is owed in `place`: what was whispered to them and what their groups said while they were
+/// members, and within [`Scope::Conversations`] what they whispered themselves.
 ///
 /// The log is searched window by window, so that a page costs no more for a long backlog; windows without a message grow.
 pub(super) async fn list_owed(
     conn: &mut SqliteConnection,
     user_id: UserId,
+    scope: Scope,
     mut place: Place,
 ) -> Result<Page, sqlx::Error> {
     let mut window = FIRST_WINDOW;
     loop {
         let upto = MessageId(place.upto.0.min(place.after.0.saturating_add(window)));
-        let page = list_owed_in_window(conn, user_id, Place { upto, ..place }).await?;
+        let page = list_owed_in_window(conn, user_id, scope, Place { upto, ..place }).await?;
         if !page.messages.is_empty() || page.reached >= place.upto {
             return Ok(page);
         }
@@ -132,38 +206,82 @@ pub(super) async fn list_owed(
     }
 }
 
+async fn list_owed_in_window(
+    conn: &mut SqliteConnection,
+    user_id: UserId,
+    scope: Scope,
+    place: Place,
+) -> Result<Page, sqlx::Error> {
+    let rows = select_owed(conn, user_id, scope, place).await?;
+    let found = rows.first().map_or(0, |row| row.found);
+    let is_whole = found < PAGE_ROWS && usize::try_from(found) == Ok(rows.len());
+    let newest = rows.last().map_or(place.upto, |row| MessageId(row.message_id));
+    let reached = if is_whole { place.upto } else { newest };
+    Ok(Page { messages: rows.into_iter().map(OwedRow::into_owed).collect(), reached })
+}
+
+/// A message that is owed, and how many were found in the window.
+struct OwedRow {
+    message_id: i64,
+    sent_at_ms: i64,
+    sender: String,
+    to: Option<String>,
+    nonce: Option<String>,
+    group_name: Option<String>,
+    content: String,
+    found: i64,
+}
+
+impl OwedRow {
+    fn into_owed(self) -> Owed {
+        let Self { message_id, sent_at_ms, sender, to, nonce, group_name, content, .. } = self;
+        Owed { message_id: MessageId(message_id), sent_at_ms, sender, to, nonce, group_name, content }
+    }
+}
+
 /// Each conversation gives its next ids from its index, and of all those the first are taken. The running total of bytes
 /// ends the page before it would take more memory than the reader has room for.
-async fn list_owed_in_window(conn: &mut SqliteConnection, user_id: UserId, place: Place) -> Result<Page, sqlx::Error> {
+async fn select_owed(
+    conn: &mut SqliteConnection,
+    user_id: UserId,
+    scope: Scope,
+    place: Place,
+) -> Result<Vec<OwedRow>, sqlx::Error> {
+    let has_own = scope == Scope::Conversations;
     let room_bytes = i64::try_from(place.room_bytes).unwrap_or(i64::MAX);
-    let rows = sqlx::query!(
-        r#"with owed (message_id) as (
-            select message_id from (
-                select message_id from messages
-                where recipient_id = ?1 and message_id > ?2 and message_id <= ?3
-                order by message_id limit ?4
-            )
+    sqlx::query_as!(
+        OwedRow,
+        r#"with conversations (conversation, first, last) as (
+            select (low_id << 31) | high_id, ?2, ?3 from whisper_pairs where low_id = ?1
             union all
-            select ids.value from group_members, json_each((
+            select (low_id << 31) | high_id, ?2, ?3 from whisper_pairs where high_id = ?1 and low_id <> ?1
+            union all
+            select -group_id, max(?2, joined_id), min(?3, coalesce(left_id, ?3)) from group_members where user_id = ?1
+        ),
+        owed (message_id) as (
+            select ids.value from conversations, json_each((
                 select json_group_array(message_id) from (
                     select message_id from messages
-                    where messages.group_id = group_members.group_id
-                        and message_id > max(?2, joined_id) and message_id <= min(?3, coalesce(left_id, ?3))
+                    where messages.conversation = conversations.conversation
+                        and message_id > first and message_id <= last
+                        and (messages.conversation < 0 or ?7 or recipient_id = ?1)
                     order by message_id limit ?4
                 )
             )) as ids
-            where group_members.user_id = ?1
         ),
         sized as materialized (
             select message_id, row_number() over (order by message_id) as place,
                 sum(octet_length(content) + ?5) over (order by message_id) as bytes
             from messages where message_id in (select message_id from owed order by message_id limit ?4)
         )
-        select message_id as "message_id!: i64", username as "sender!: String", group_name as "group_name?: String",
-            content as "content!: String", (select count(*) from sized) as "found!: i64"
+        select message_id as "message_id!: i64", sent_at_ms as "sent_at_ms!: i64", sender.username as "sender!: String",
+            iif(sender_id = ?1, recipient.username, null) as "to?: String", group_name as "group_name?: String",
+            content as "content!: String", iif(sender_id = ?1, nonce, null) as "nonce?: String",
+            (select count(*) from sized) as "found!: i64"
         from sized
         join messages using (message_id)
-        join users on user_id = sender_id
+        join users as sender on sender.user_id = sender_id
+        left join users as recipient on recipient.user_id = recipient_id
         left join groups using (group_id)
         where place = 1 or bytes <= ?6
         order by message_id"#,
@@ -172,18 +290,9 @@ async fn list_owed_in_window(conn: &mut SqliteConnection, user_id: UserId, place
         place.upto.0,
         PAGE_ROWS,
         OVERHEAD_BYTES,
-        room_bytes
+        room_bytes,
+        has_own
     )
     .fetch_all(conn)
-    .await?;
-    let found = rows.first().map_or(0, |row| row.found);
-    let is_whole = found < PAGE_ROWS && usize::try_from(found) == Ok(rows.len());
-    let newest = rows.last().map_or(place.upto, |row| MessageId(row.message_id));
-    let owed = rows.into_iter().map(|row| Owed {
-        message_id: MessageId(row.message_id),
-        sender: row.sender,
-        group_name: row.group_name,
-        content: row.content,
-    });
-    Ok(Page { messages: owed.collect(), reached: if is_whole { place.upto } else { newest } })
+    .await
 }

@@ -17,8 +17,10 @@ mod group;
 mod lock;
 mod mark;
 mod message;
+mod meta;
 mod migrate;
 mod open;
+mod pair;
 mod plan;
 mod quick_check;
 mod restore;
@@ -36,15 +38,15 @@ use tokio::time::timeout_at;
 
 pub use backup::{Backup, back_up};
 pub use check::{Contents, Problem, Report, check};
-pub use draft::{Author, Draft, LoggedIn, Outcome, Refusal, Sent, SentTo};
+pub use draft::{After, Author, Draft, LoggedIn, Outcome, Refusal, Sent, SentTo, Synced};
 pub use error::{BackupError, CopyError, OpenError, RestoreError, StoreError};
-pub use message::{Owed, Page, Place};
+pub use message::{Owed, Page, Place, Scope};
 pub use quick_check::QuickCheck;
 pub use restore::{Restored, restore};
 pub use user::Credentials;
 
 use crate::config::Config;
-use crate::domain::{MessageId, UserId};
+use crate::domain::{Epoch, MessageId, UserId};
 use writer::Queued;
 
 /// Drafts that may wait for the writer, and as many again that a stalled commit has looked at. Units: drafts; with the
@@ -84,6 +86,8 @@ pub struct Opened<T> {
     pub head: MessageId,
     /// What is to be made where the last end was unclean, once the server serves.
     pub quick_check: Option<QuickCheck>,
+    /// Which database it is.
+    pub epoch: Epoch,
     /// Ends when the last handle is dropped, or with the error that makes going on unsafe.
     pub writer: JoinHandle<Result<(), StoreError>>,
 }
@@ -94,15 +98,16 @@ impl<T: Send + 'static> Store<T> {
     /// # Errors
     /// [`OpenError`] says why the file cannot be used and what to do.
     pub async fn open(config: &Config) -> Result<Opened<T>, OpenError> {
-        let database = open::open(&config.database_url, config.limits.busy_after).await?;
+        let mut database = open::open(&config.database_url, config.limits.busy_after).await?;
         let (drafts, queue) = mpsc::channel(QUEUE_DRAFTS);
         let (outcomes, committed) = mpsc::channel(QUEUE_BATCHES);
         let store = Self { readers: database.readers.clone(), drafts, busy_after: config.limits.busy_after };
         let path = database.path.clone();
+        let epoch = meta::find_epoch(&mut database.writer).await?;
         let quick_check = database.was_left_unclean.then(|| QuickCheck::new(path.clone()));
         let writer = writer::Writer::new(database, config, queue, outcomes).await?;
         let head = writer.head();
-        Ok(Opened { store, path, committed, head, quick_check, writer: tokio::spawn(writer.run()) })
+        Ok(Opened { store, path, committed, head, epoch, quick_check, writer: tokio::spawn(writer.run()) })
     }
 
     /// Queues a draft; its outcome comes, in commit order, with `ticket`. It waits for the writer until it has waited for as long
@@ -139,8 +144,8 @@ impl<T: Send + 'static> Store<T> {
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
-    pub async fn list_owed(&self, user_id: UserId, place: Place) -> Result<Page, StoreError> {
+    pub async fn list_owed(&self, user_id: UserId, scope: Scope, place: Place) -> Result<Page, StoreError> {
         let mut conn = self.readers.acquire().await?;
-        Ok(message::list_owed(&mut conn, user_id, place).await?)
+        Ok(message::list_owed(&mut conn, user_id, scope, place).await?)
     }
 }

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::directory::Directory;
-use super::draft::{Author, Draft, LoggedIn, Outcome, Refusal, Sent, SentTo};
-use super::message::{Row, Target};
+use super::directory::{Directory, User};
+use super::draft::{After, Author, Draft, LoggedIn, Outcome, Refusal, Sent, SentTo, Synced};
+use super::message::{Earlier, Row, Target};
+use super::session::Session;
 use crate::config::DELIVERIES_PER_MESSAGE;
-use crate::domain::{GroupId, GroupName, MessageId, Overdrawn, Rate, SessionId, TokenHash, UserId};
+use crate::domain::{Content, GroupId, GroupName, MessageId, Nonce, Overdrawn, Rate, SessionId, TokenHash, UserId};
 
 /// How a draft was decided: what is to be written, and by which ids.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(super) enum Plan {
     },
     DeleteSession {
         session_id: SessionId,
+        user_id: UserId,
     },
     InsertContact {
         user_id: UserId,
@@ -45,10 +47,21 @@ pub(super) enum Plan {
     },
     InsertMessage {
         message_id: MessageId,
+        sent_at_ms: i64,
         sender_id: UserId,
         target: Target,
+        /// The first whisper between these two, the lower id first.
+        new_pair: Option<(UserId, UserId)>,
         overdrawn: Duration,
     },
+    Repeat {
+        message_id: MessageId,
+        sent_at_ms: i64,
+    },
+    Resume {
+        logged_in: LoggedIn,
+    },
+    Sync(Synced),
     UpdateMarks {
         marks: Vec<(UserId, MessageId)>,
     },
@@ -87,14 +100,20 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
         },
         Draft::LogIn { user_id, token_hash, .. } => {
             let session_id = directory.add_session(*token_hash, *user_id, moment.now_ms);
-            let user = directory.user(*user_id);
-            let logged_in = LoggedIn { user_id: *user_id, mark: user.mark, groups: user.groups.clone() };
-            Ok(Plan::InsertSession { session_id, logged_in })
+            Ok(Plan::InsertSession { session_id, logged_in: log_in(directory, *user_id) })
         }
         Draft::LogOut { token_hash } => match directory.remove_session(token_hash) {
-            Some(session) => Ok(Plan::DeleteSession { session_id: session.session_id }),
+            Some(Session { session_id, user_id, .. }) => Ok(Plan::DeleteSession { session_id, user_id }),
             None => Ok(Plan::Nothing),
         },
+        Draft::Resume { author } => {
+            let user_id = authenticate(directory, author, moment)?;
+            Ok(Plan::Resume { logged_in: log_in(directory, user_id) })
+        }
+        Draft::Sync { author, after } => {
+            let user_id = authenticate(directory, author, moment)?;
+            Ok(Plan::Sync(sync(directory, user_id, *after)))
+        }
         Draft::AddContact { author, contact } => {
             let user_id = authenticate(directory, author, moment)?;
             let contact_id = directory.find_user(contact).ok_or(Refusal::UnknownUser)?;
@@ -105,19 +124,16 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
         }
         Draft::CreateGroup { author, group_name } => create_group(directory, author, group_name, moment),
         Draft::JoinGroup { author, group_name } => join_group(directory, author, group_name.as_ref(), moment),
-        Draft::Whisper { author, recipient, .. } => {
+        Draft::Whisper { author, recipient, content, nonce } => {
             let sender_id = authenticate(directory, author, moment)?;
-            let recipient_id = directory.find_user(recipient).ok_or(Refusal::UnknownUser)?;
-            send(directory, sender_id, Target::User(recipient_id), moment)
+            let target = directory.find_user(recipient).map(Target::User).ok_or(Refusal::UnknownUser);
+            repeat_or_send(directory, &Message { sender_id, target, content, nonce: nonce.as_ref() }, moment)
         }
-        Draft::MessageGroup { author, group_name, .. } => {
+        Draft::MessageGroup { author, group_name, content, nonce } => {
             let sender_id = authenticate(directory, author, moment)?;
-            let group_id =
-                group_name.as_ref().and_then(|name| directory.find_group(name)).ok_or(Refusal::NotAMember)?;
-            if !directory.is_member(sender_id, group_id) {
-                return Err(Refusal::NotAMember);
-            }
-            send(directory, sender_id, Target::Group(group_id), moment)
+            let group_id = group_name.as_ref().and_then(|name| directory.find_group(name));
+            let target = group_id.map(Target::Group).ok_or(Refusal::NotAMember);
+            repeat_or_send(directory, &Message { sender_id, target, content, nonce: nonce.as_ref() }, moment)
         }
         Draft::SaveMarks { marks } => Ok(save_marks(directory, marks)),
         Draft::SaveUse { online } => Ok(save_use(directory, online, moment)),
@@ -169,21 +185,72 @@ fn join_group(
     Ok(Plan::InsertMember { group_id, user_id, joined_id: directory.head() })
 }
 
-/// Takes a message, unless its sender has overdrawn too much. One to many members weighs as much as what it takes to deliver it.
-fn send(directory: &mut Directory, sender_id: UserId, target: Target, moment: Moment) -> Result<Plan, Refusal> {
+fn log_in(directory: &Directory, user_id: UserId) -> LoggedIn {
+    let User { username, mark, groups, .. } = directory.user(user_id);
+    LoggedIn { user_id, username: Arc::clone(username), head: directory.head(), mark: *mark, groups: groups.clone() }
+}
+
+/// Where to begin, and what is missing before that.
+fn sync(directory: &Directory, user_id: UserId, after: After) -> Synced {
+    let (head, oldest) = (directory.head(), directory.oldest());
+    let beginning = MessageId(oldest.0 - 1);
+    let (after, gap) = match after {
+        After::Nothing => (beginning, None),
+        After::Message(after) if (beginning..=head).contains(&after) => (after, None),
+        After::Message(_) | After::Unknown => (beginning, Some(oldest)),
+    };
+    Synced { user_id, after, gap, head }
+}
+
+/// Somebody's message; `target` says why where there is none.
+struct Message<'a> {
+    sender_id: UserId,
+    target: Result<Target, Refusal>,
+    content: &'a Content,
+    nonce: Option<&'a Nonce>,
+}
+
+/// A nonce that was used comes before everything else, so that a retry is answered alike whatever has changed since.
+fn repeat_or_send(directory: &mut Directory, message: &Message<'_>, moment: Moment) -> Result<Plan, Refusal> {
+    let &Message { sender_id, target, content, nonce } = message;
+    let earlier = nonce.and_then(|nonce| directory.earlier(sender_id, nonce));
+    if let Some(Earlier { message_id, sent_at_ms, target: to, content: said }) = earlier {
+        let is_same = Ok(*to) == target && said == content.as_str();
+        let (message_id, sent_at_ms) = (*message_id, *sent_at_ms);
+        return if is_same { Ok(Plan::Repeat { message_id, sent_at_ms }) } else { Err(Refusal::Conflict) };
+    }
+    let target = target?;
+    if let Target::Group(group_id) = target
+        && !directory.is_member(sender_id, group_id)
+    {
+        return Err(Refusal::NotAMember);
+    }
+    let overdrawn = charge(directory, sender_id, target, moment)?;
+    let (message_id, sent_at_ms) = (directory.add_message(), moment.now_ms);
+    if let Some(nonce) = nonce {
+        let content = content.as_str().to_owned();
+        directory.note_nonce(sender_id, nonce, Earlier { message_id, sent_at_ms, target, content });
+    }
+    let new_pair = match target {
+        Target::User(other) if directory.add_pair(sender_id, other) => {
+            Some((sender_id.min(other), sender_id.max(other)))
+        }
+        _ => None,
+    };
+    Ok(Plan::InsertMessage { message_id, sent_at_ms, sender_id, target, new_pair, overdrawn })
+}
+
+/// Charges a message to its sender; by how much they are overdrawn. One to many members weighs as much as what it takes to
+/// deliver it.
+fn charge(directory: &mut Directory, sender_id: UserId, target: Target, moment: Moment) -> Result<Duration, Refusal> {
+    let Some(rate) = moment.message_rate else { return Ok(Duration::ZERO) };
     let members = match target {
         Target::User(_) => 1,
         Target::Group(group_id) => directory.group(group_id).members,
     };
-    let overdrawn = match moment.message_rate {
-        None => Duration::ZERO,
-        Some(rate) => {
-            let cost = rate.cost().max(rate.cost().saturating_mul(members) / DELIVERIES_PER_MESSAGE);
-            let taken = directory.said_by(sender_id).take(rate, cost, OVERDRAFT, moment.now);
-            taken.map_err(|Overdrawn { wait }| Refusal::RateLimited { wait })?
-        }
-    };
-    Ok(Plan::InsertMessage { message_id: directory.add_message(), sender_id, target, overdrawn })
+    let cost = rate.cost().max(rate.cost().saturating_mul(members) / DELIVERIES_PER_MESSAGE);
+    let taken = directory.said_by(sender_id).take(rate, cost, OVERDRAFT, moment.now);
+    taken.map_err(|Overdrawn { wait }| Refusal::RateLimited { wait })
 }
 
 fn save_marks(directory: &mut Directory, marks: &[(UserId, MessageId)]) -> Plan {
@@ -223,39 +290,54 @@ impl Plan {
         match (self, draft) {
             (
                 &Self::InsertMessage { sender_id, target, .. },
-                Draft::Whisper { content, .. } | Draft::MessageGroup { content, .. },
-            ) => Some(Row { sender_id, target, content }),
+                Draft::Whisper { content, nonce, .. } | Draft::MessageGroup { content, nonce, .. },
+            ) => Some(Row { sender_id, target, content, nonce: nonce.as_ref() }),
             _ => None,
         }
     }
 
     /// Whether a statement of its own is needed, apart from the one for all rows of the log.
     pub(super) fn needs_statement(&self) -> bool {
-        !matches!(self, Self::Refuse(_) | Self::Nothing | Self::InsertMessage { .. })
+        !matches!(
+            self,
+            Self::Refuse(_)
+                | Self::Nothing
+                | Self::Repeat { .. }
+                | Self::Resume { .. }
+                | Self::Sync(_)
+                | Self::InsertMessage { new_pair: None, .. }
+        )
     }
 
     /// What is told once this plan is committed.
     pub(super) fn outcome(self, draft: Draft, directory: &Directory) -> Outcome {
         match (self, draft) {
             (Self::Refuse(refusal), _) => Outcome::Refused(refusal),
-            (Self::InsertSession { logged_in, .. }, _) => Outcome::LoggedIn(logged_in),
-            (_, Draft::LogOut { .. }) => Outcome::LoggedOut,
+            (Self::InsertSession { logged_in, .. } | Self::Resume { logged_in }, _) => Outcome::LoggedIn(logged_in),
+            (Self::DeleteSession { user_id, .. }, Draft::LogOut { token_hash }) => {
+                Outcome::LoggedOut { user_id: Some(user_id), token_hash }
+            }
+            (_, Draft::LogOut { token_hash }) => Outcome::LoggedOut { user_id: None, token_hash },
+            (Self::Sync(synced), _) => Outcome::Synced(synced),
+            (Self::Repeat { message_id, sent_at_ms }, _) => Outcome::Repeated { message_id, sent_at_ms },
             (
                 Self::InsertGroup { group_id, owner_id: user_id, .. } | Self::InsertMember { group_id, user_id, .. },
                 _,
             ) => Outcome::Joined { user_id, group_id },
             (
-                Self::InsertMessage { message_id, sender_id, target, overdrawn },
-                Draft::Whisper { content, .. } | Draft::MessageGroup { content, .. },
+                Self::InsertMessage { message_id, sent_at_ms, sender_id, target, overdrawn, .. },
+                Draft::Whisper { content, nonce, .. } | Draft::MessageGroup { content, nonce, .. },
             ) => {
                 let sender = Arc::clone(&directory.user(sender_id).username);
                 let target = match target {
-                    Target::User(user_id) => SentTo::User(user_id),
+                    Target::User(user_id) => {
+                        SentTo::User { user_id, username: Arc::clone(&directory.user(user_id).username) }
+                    }
                     Target::Group(group_id) => {
                         SentTo::Group { group_id, group_name: Arc::clone(&directory.group(group_id).name) }
                     }
                 };
-                Outcome::Sent(Sent { message_id, sender, target, content, overdrawn })
+                Outcome::Sent(Sent { message_id, sent_at_ms, sender_id, sender, target, content, nonce, overdrawn })
             }
             _ => Outcome::Done,
         }
@@ -331,7 +413,7 @@ mod tests {
 
     fn whisper(author: &Author, recipient: &str) -> Draft {
         let content = Content::parse("hello".to_owned(), 100).unwrap();
-        Draft::Whisper { author: author.clone(), recipient: recipient.to_owned(), content }
+        Draft::Whisper { author: author.clone(), recipient: recipient.to_owned(), content, nonce: None }
     }
 
     fn overdrawn(plan: &Plan) -> Option<u64> {
@@ -369,7 +451,7 @@ mod tests {
             directory.add_member(user_id, group_id);
         }
         let content = Content::parse("hello".to_owned(), 100).unwrap();
-        let message = Draft::MessageGroup { author: ada, group_name: Some(group_name), content };
+        let message = Draft::MessageGroup { author: ada, group_name: Some(group_name), content, nonce: None };
 
         let said: Vec<_> = (0..6).map(|_| overdrawn(&plan(&mut directory, &message, moment))).collect();
 

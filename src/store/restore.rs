@@ -3,13 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::Connection;
 
 use super::check::{Contents, Report, check_file};
 use super::connect::{connect_copy, connect_reader};
 use super::copy::{PartialCopy, sync_directory};
 use super::error::{CopyError, OpenError, RestoreError};
 use super::lock::{DatabaseLock, with_suffix};
+use super::meta;
 use super::open::{examine, is_marked_ours, place};
 
 /// A database that was restored.
@@ -79,16 +80,9 @@ async fn fill(partial: &PartialCopy, backup: &Path) -> Result<(), CopyError> {
     partial.fill(&mut conn).await?;
     conn.close().await?;
     let mut conn = connect_copy(partial.path()).await?;
-    renew_epoch(&mut conn).await?;
+    meta::renew_epoch(&mut conn).await?;
     conn.close().await?;
     partial.verify().await
-}
-
-/// Makes it another database than the one that was backed up. From here on the two give the same ids to different messages, so
-/// that a client's cursor into the one says nothing about the other, and the epoch is how a server tells.
-async fn renew_epoch(conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("update meta set epoch = randomblob(16)").execute(conn).await?;
-    Ok(())
 }
 
 /// Puts `partial` in the place of `database`; returns where that is now.

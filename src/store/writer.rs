@@ -14,9 +14,9 @@ use super::directory::Directory;
 use super::draft::{Draft, Outcome, Refusal};
 use super::open::Database;
 use super::plan::{Moment, Plan, plan};
-use super::{Committed, OpenError, QUEUE_DRAFTS, StoreError};
+use super::{Committed, OpenError, QUEUE_DRAFTS, StoreError, message};
 use crate::config::{Clock, Config, whole_ms};
-use crate::domain::{MessageId, Rate};
+use crate::domain::{MessageId, Nonce, Rate, UserId};
 
 /// Drafts of one commit. More make each cheaper and the last one later.
 const BATCH_DRAFTS: usize = 1024;
@@ -138,25 +138,50 @@ impl<T: Send + 'static> Writer<T> {
             message_rate: self.message_rate,
         };
         let head = self.directory.head();
+        if let Err(failure) = self.recall(&drafts).await {
+            return self.fail(failure, drafts).await;
+        }
         let planned = self.decide(drafts, moment);
-        let Err(failure) = self.commit(&planned, head, moment.now_ms).await else {
-            self.directory.commit();
-            let outcome = |(draft, plan): (Draft, Plan)| plan.outcome(draft, &self.directory);
-            return Ok(Attempt::Settled(planned.into_iter().map(outcome).collect()));
-        };
+        match self.commit(&planned, head, moment.now_ms).await {
+            Ok(()) => {
+                self.directory.commit();
+                let outcome = |(draft, plan): (Draft, Plan)| plan.outcome(draft, &self.directory);
+                Ok(Attempt::Settled(planned.into_iter().map(outcome).collect()))
+            }
+            Err(failure) => self.fail(failure, planned.into_iter().map(|(draft, _)| draft).collect()).await,
+        }
+    }
+
+    /// What becomes of a batch of which nothing was committed.
+    async fn fail(&mut self, failure: Failure, drafts: Vec<Draft>) -> Result<Attempt, StoreError> {
         self.directory.rollback();
         match failure {
             Failure::Constraint(err) => {
-                tracing::warn!(error = %err, drafts = planned.len(), "the schema refused a batch");
-                Ok(Attempt::Broken(planned.into_iter().map(|(draft, _)| draft).collect()))
+                tracing::warn!(error = %err, drafts = drafts.len(), "the schema refused a batch");
+                Ok(Attempt::Broken(drafts))
             }
             Failure::Refused(err) => {
                 self.warn(&err);
                 self.database.discard().await;
-                Ok(Attempt::Settled(planned.iter().map(|_| Outcome::Refused(Refusal::Busy)).collect()))
+                Ok(Attempt::Settled(drafts.iter().map(|_| Outcome::Refused(Refusal::Busy)).collect()))
             }
             Failure::Fatal(err) => Err(err),
         }
+    }
+
+    /// Looks up for what the nonces of a batch were used before, if there are any.
+    async fn recall(&mut self, drafts: &[Draft]) -> Result<(), Failure> {
+        let nonces: Vec<(UserId, &Nonce)> = drafts
+            .iter()
+            .filter_map(Draft::nonce)
+            .filter_map(|(author, nonce)| Some((self.directory.user_of(&author.token_hash)?, nonce)))
+            .collect();
+        if nonces.is_empty() {
+            return Ok(());
+        }
+        let earlier = message::list_by_nonces(self.database.connection().await?, &nonces).await?;
+        self.directory.recall(earlier);
+        Ok(())
     }
 
     /// Says that the database takes nothing; not for every batch, for the log may lie on the same full disk.

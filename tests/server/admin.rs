@@ -92,7 +92,7 @@ async fn a_sound_database_is_said_to_be_so() {
 
     let said = run(&directory, &["check"]);
 
-    assert_done(&said, "chinwag.db is sound: schema version 1, users 2, groups 1, messages 100\n");
+    assert_done(&said, "chinwag.db is sound: schema version 2, users 2, groups 1, messages 100\n");
     let by_url = run(&directory, &["check", "--database-url", "sqlite://./chinwag.db"]);
     assert_eq!(by_url.stdout, said.stdout);
 }
@@ -161,6 +161,7 @@ async fn what_was_written_by_other_hands_is_found() {
         ),
         ("update group_members set joined_id = 2000", "1 memberships begin or end beyond the newest message, 100"),
         ("pragma foreign_keys = off; delete from users where user_id = 1", "100 rows of messages refer to users"),
+        ("delete from whisper_pairs", "1 pairs of users are missing from whisper_pairs"),
         ("delete from meta", "the table meta has no row"),
         ("update _sqlx_migrations set checksum = x'00'", "migration 1 was run in another form"),
         ("delete from _sqlx_migrations", "the record of its migrations does not"),
@@ -202,7 +203,7 @@ async fn what_is_not_a_database_of_this_version_is_not_checked() {
         ("missing.db", "there is no database missing.db"),
         ("text.db", "is not a chinwag database"),
         ("empty.db", "is empty"),
-        ("newer.db", "has schema version 999, and this chinwag knows versions up to 1"),
+        ("newer.db", "has schema version 999, and this chinwag knows versions up to 2"),
     ] {
         let said = run(&directory, &["check", "--database-url", &format!("sqlite://{name}")]);
         assert_refused(&said, expected);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chinwag::client::{Client, ClientError, Login};
-use chinwag::protocol::{Framing, Response, Update};
+use chinwag::protocol::{Framing, Request, Response, Update};
 use tokio::sync::Semaphore;
 
 use crate::chance::Chance;
@@ -96,16 +96,17 @@ impl Person {
     }
 
     async fn whisper_in_a_burst(&mut self, client: &mut Client, turn: usize) -> Result<(), ClientError> {
-        let Login { username, token } = client.login()?.clone();
+        let Login { username, token, .. } = client.login()?.clone();
         let text = |n| format!("{} {} {turn} {n}", self.round, self.name);
         for n in 0..BURST {
             let recipient = if n % 2 == 0 { self.friend } else { self.name };
             let (username, token, recipient) = (username.clone(), token.clone(), recipient.to_owned());
-            client.send(&chinwag::protocol::Request::Whisper { username, token, recipient, content: text(n) }).await?;
+            let content = text(n);
+            client.send(&Request::Whisper { username, token, recipient, content, nonce: None }).await?;
         }
         for n in 0..BURST {
             match client.next_response().await? {
-                Response::Refused(why) => return Err(ClientError::Refused(why)),
+                Response::Refused(refused) => return Err(ClientError::Refused(refused)),
                 _ => self.told.messages.push(text(n)),
             }
             self.answered();

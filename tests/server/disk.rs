@@ -26,7 +26,7 @@ async fn whisper_until_broken(client: &mut Client, round: &str, told: &mut Told)
         let text = format!("{round} {n}");
         match within("an answer or an end", client.whisper("ada", &text)).await {
             Ok(()) => told.messages.push(text),
-            Err(ClientError::Refused(why)) => panic!("{why}"),
+            Err(ClientError::Refused(refused)) => panic!("{refused:?}"),
             Err(_) => return,
         }
     }
@@ -89,11 +89,12 @@ impl Talk {
     }
 
     async fn whisper_many(&mut self, numbers: std::ops::Range<usize>) {
-        let Login { username, token } = self.ada.login().unwrap().clone();
+        let Login { username, token, .. } = self.ada.login().unwrap().clone();
         let text = |n: usize| format!("{n:05}{}", "-".repeat(15_000));
         for n in numbers.clone() {
             let (username, token) = (username.clone(), token.clone());
-            let whisper = Request::Whisper { username, token, recipient: "bob".to_owned(), content: text(n) };
+            let whisper =
+                Request::Whisper { username, token, recipient: "bob".to_owned(), content: text(n), nonce: None };
             self.ada.send(&whisper).await.unwrap();
         }
         for n in numbers {
@@ -109,7 +110,7 @@ impl Talk {
         assert!(asked.elapsed() < IN_TIME, "answered after {:?}", asked.elapsed());
         match answered {
             Ok(()) => self.told.messages.push(text),
-            Err(ClientError::Refused(ref why)) => assert_eq!(why, BUSY),
+            Err(ClientError::Refused(ref refused)) => assert_eq!(refused.why, BUSY),
             Err(err) => panic!("{err:?}: {}", self.process.logged()),
         }
         answered.is_ok()
@@ -264,6 +265,6 @@ async fn behind_a_disk_that_stalls_requests_are_refused_in_time_and_it_recovers_
 }
 
 fn whisper_to_oneself(client: &Client, content: &str) -> Request {
-    let Login { username, token } = client.login().unwrap().clone();
-    Request::Whisper { recipient: username.clone(), username, token, content: content.to_owned() }
+    let Login { username, token, .. } = client.login().unwrap().clone();
+    Request::Whisper { recipient: username.clone(), username, token, content: content.to_owned(), nonce: None }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chinwag::protocol::Response;
+use chinwag::protocol::{Refused, Response};
 
 use crate::database;
 use crate::helpers::TestServer;
@@ -30,7 +30,7 @@ async fn a_row_that_the_schema_refuses_fails_alone() {
         }
     }
 
-    let internal = Response::Refused("internal error".to_owned());
+    let internal = Response::Refused(Refused::because("internal error"));
     assert_eq!(refused, [5, 15, 25, 35, 45].map(|n| (n, internal.clone())));
     let stored = "select count(*) || ' ' || min(message_id) || ' ' || max(message_id) from messages";
     assert_eq!(database::texts(&server.database(), stored).await, ["45 1 45"]);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chinwag::client::{Client, ClientError, Login};
 use chinwag::config::{Clock, Config, PasswordCost, TlsConfig};
 use chinwag::net::Tls;
-use chinwag::protocol::{Framing, Request, Response, Update};
+use chinwag::protocol::{Framing, Refused, Request, Response, Stamp, Update, Welcome};
 use chinwag::server::{ServeError, Server};
 use chinwag::shutdown::{self, Trigger};
 use tempfile::TempDir;
@@ -176,6 +176,30 @@ impl TestServer {
         client
     }
 
+    /// A connection that speaks version 2, on which nobody is logged in.
+    pub(crate) async fn hello(&self) -> TestClient {
+        let mut client = self.connect().await;
+        client.hello().await;
+        client
+    }
+
+    /// A new user, logged in and following the log in version 2.
+    pub(crate) async fn register_2(&self, name: &str) -> TestClient {
+        let mut client = self.hello().await;
+        client.register(name).await.unwrap();
+        client.log_in(name).await;
+        client.sync(None).await.unwrap();
+        assert!(matches!(client.next_update().await, Update::Synced { .. }));
+        client
+    }
+
+    /// Another connection with the token of one that there was.
+    pub(crate) async fn resume(&self, login: &Login) -> TestClient {
+        let mut client = self.hello().await;
+        client.resume(login).await.unwrap();
+        client
+    }
+
     /// What this server was started with.
     pub(crate) fn config(&self) -> Config {
         self.config.clone()
@@ -239,6 +263,49 @@ impl TestClient {
         let login = refusal(within("a login", self.client.log_in(name, password)).await)?;
         self.name.clone_from(&login.username);
         Ok(login)
+    }
+
+    pub(crate) async fn hello(&mut self) -> Welcome {
+        within("a welcome", self.client.hello("tests/1.0")).await.unwrap()
+    }
+
+    pub(crate) async fn resume(&mut self, login: &Login) -> Result<Login, String> {
+        let resumed = within("a login", self.client.resume(&login.username, login.token.clone())).await;
+        let login = refusal(resumed)?;
+        self.name.clone_from(&login.username);
+        Ok(login)
+    }
+
+    pub(crate) async fn sync(&mut self, after: Option<&str>) -> Result<(), String> {
+        refusal(within("a sync's response", self.client.sync(after)).await)
+    }
+
+    /// Sends a request of which version 2 says more than that it is done, or refuses it with a code.
+    pub(crate) async fn ask(&mut self, request: &Request) -> Result<Response, Refused> {
+        match within("a response", self.client.ask(request)).await {
+            Ok(response) => Ok(response),
+            Err(ClientError::Refused(refused)) => Err(refused),
+            Err(err) => panic!("the connection failed: {err:?}"),
+        }
+    }
+
+    /// The id of a message that was accepted.
+    pub(crate) async fn accepted(&mut self, request: &Request) -> String {
+        match self.ask(request).await {
+            Ok(Response::Accepted { id, .. }) => id,
+            other => panic!("{other:?} is not the answer to a message in version 2"),
+        }
+    }
+
+    /// Updates up to the one that says that all before it were there.
+    pub(crate) async fn updates_until_synced(&mut self) -> Vec<Update> {
+        let mut updates = Vec::new();
+        loop {
+            match self.next_update().await {
+                Update::Synced { .. } => return updates,
+                update => updates.push(update),
+            }
+        }
     }
 
     pub(crate) async fn log_out(&mut self) -> Result<(), String> {
@@ -318,7 +385,7 @@ impl TestClient {
         loop {
             match self.next_update().await {
                 Update::Whisper { content, .. } if content == sentinel => return updates,
-                Update::Whisper { sender, content } if sender == name && content.starts_with(SENTINEL) => {}
+                Update::Whisper { sender, content, .. } if sender == name && content.starts_with(SENTINEL) => {}
                 update => updates.push(update),
             }
         }
@@ -340,37 +407,61 @@ impl TestClient {
 
     /// What this client would send to whisper, as a request of its own.
     pub(crate) fn whisper_request(&self, recipient: &str, content: &str) -> Request {
-        let Login { username, token } = self.login();
-        Request::Whisper { username, token, recipient: recipient.to_owned(), content: content.to_owned() }
+        let Login { username, token, .. } = self.login();
+        Request::Whisper { username, token, recipient: recipient.to_owned(), content: content.to_owned(), nonce: None }
     }
 
     /// What this client would send to say something to a group.
     pub(crate) fn message_group_request(&self, group_name: &str, content: &str) -> Request {
-        let Login { username, token } = self.login();
-        Request::MessageGroup { username, token, group_name: group_name.to_owned(), content: content.to_owned() }
+        let Login { username, token, .. } = self.login();
+        Request::MessageGroup {
+            username,
+            token,
+            group_name: group_name.to_owned(),
+            content: content.to_owned(),
+            nonce: None,
+        }
     }
 }
 
 pub(crate) fn content(update: Update) -> String {
     match update {
         Update::Whisper { content, .. } | Update::GroupMessage { content, .. } => content,
+        other => panic!("{other:?} is no message"),
     }
 }
 
 pub(crate) fn whisper(sender: &str, content: &str) -> Update {
-    Update::Whisper { sender: sender.to_owned(), content: content.to_owned() }
+    Update::Whisper { sender: sender.to_owned(), content: content.to_owned(), stamp: None }
+}
+
+/// What version 2 says of a message.
+pub(crate) fn stamp(update: &Update) -> &Stamp {
+    match update {
+        Update::Whisper { stamp: Some(stamp), .. } | Update::GroupMessage { stamp: Some(stamp), .. } => stamp,
+        other => panic!("{other:?} is no message of version 2"),
+    }
+}
+
+/// The same request with a nonce.
+pub(crate) fn with_nonce(mut request: Request, text: &str) -> Request {
+    match &mut request {
+        Request::Whisper { nonce, .. } | Request::MessageGroup { nonce, .. } => *nonce = Some(text.to_owned()),
+        other => panic!("{other:?} has no nonce"),
+    }
+    request
 }
 
 pub(crate) fn group_message(group_name: &str, sender: &str, content: &str) -> Update {
     let [group_name, sender, content] = [group_name, sender, content].map(str::to_owned);
-    Update::GroupMessage { group_name, sender, content }
+    Update::GroupMessage { group_name, sender, content, stamp: None }
 }
 
 /// The sentence of a refusal; anything else that goes wrong fails the test.
 fn refusal<T>(result: Result<T, ClientError>) -> Result<T, String> {
     match result {
         Ok(value) => Ok(value),
-        Err(ClientError::Refused(why)) => Err(why),
+        Err(ClientError::Refused(refused)) => Err(refused.why),
         Err(err) => panic!("the connection failed: {err:?}"),
     }
 }
@@ -438,5 +529,5 @@ impl RawClient {
 
 /// The bytes of a refusal.
 pub(crate) fn refused(framing: Framing, why: &str) -> Vec<u8> {
-    Response::Refused(why.to_owned()).encode(framing)
+    Response::Refused(Refused::because(why)).encode(framing)
 }

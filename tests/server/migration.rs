@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use chinwag::protocol::Update;
 use sqlx::Connection;
 
 use crate::database;
+use crate::helpers::{TestServer, content};
 use crate::program::{Process, scratch};
 use crate::strace::{can_trace, serve_with_fault};
 
@@ -88,4 +90,39 @@ async fn every_migration_killed_at_any_fsync_leaves_the_old_schema_or_the_new_on
         }
         assert!(n > 5, "only {n} fsyncs from version {version}");
     }
+}
+
+/// What a server of schema version 1 has left: Ada and Bob, whose password is that of all tests, have whispered and share a
+/// group, and Bob has a note of his own.
+const LEFT_BY_VERSION_1: &str = "
+    insert into users (user_id, username, username_key, password_hash, registered_at_ms)
+    select column1, column2, column2, '$argon2id$v=19$m=8,t=1,p=1$fp3DRrZrgQf/2Kol2vzJrA$gzEFglE+ns/sRqIx/3C7dTP+zod/vYXnlWYQnXci/lk', 0
+    from (values (1, 'ada'), (2, 'bob'));
+    insert into groups values (1, 'tea', 'tea', 1, 0);
+    insert into group_members (group_id, user_id, joined_id, joined_at_ms) values (1, 1, 0, 0), (1, 2, 2, 0);
+    insert into messages values
+        (1, 1, 1, 2, null, 10, 'to Bob'), (2, 2, 1, null, 1, 20, 'before Bob'), (3, 2, 2, null, 1, 30, 'to all'),
+        (4, 1, 2, 2, null, 40, 'a note'), (5, 1, 2, 1, null, 50, 'to Ada');
+    insert into delivery_marks values (1, 0), (2, 3);";
+
+#[tokio::test]
+async fn what_was_said_before_version_2_is_in_everybodys_conversations() {
+    let stopped = TestServer::start().await.stop().await;
+    std::fs::remove_file(stopped.database()).unwrap();
+    make(&stopped.database(), 1).await;
+    database::meddle(&stopped.database(), LEFT_BY_VERSION_1).await.close().await.unwrap();
+    let server = stopped.start().await;
+    let contents = |updates: Vec<Update>| updates.into_iter().map(content).collect::<Vec<_>>();
+
+    let mut conversations = Vec::new();
+    for name in ["ada", "bob"] {
+        let mut client = server.hello().await;
+        client.log_in(name).await;
+        client.sync(None).await.unwrap();
+        conversations.push(contents(client.updates_until_synced().await));
+    }
+
+    assert_eq!(contents(server.log_in("bob").await.updates_so_far().await), ["a note"]);
+    assert_eq!(conversations[0], ["to Bob", "before Bob", "to all", "to Ada"]);
+    assert_eq!(conversations[1], ["to Bob", "to all", "a note", "to Ada"]);
 }

@@ -1,7 +1,7 @@
 //! Many requests at once: answered in order, taking effect in order.
 
 use chinwag::client::Login;
-use chinwag::protocol::{Framing, Request, Response, Update};
+use chinwag::protocol::{Framing, Refused, Request, Response, Update};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -11,7 +11,7 @@ use crate::helpers::{PASSWORD, RawClient, TestServer, whisper, within};
 const DONE: Response = Response::Done;
 
 fn refused(why: &str) -> Response {
-    Response::Refused(why.to_owned())
+    Response::Refused(Refused::because(why))
 }
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn requests_take_effect_and_are_answered_in_their_order() {
     for framing in [Framing::Bare, Framing::Array] {
         let server = TestServer::start().await;
         let mut ada = server.register_framed("ada", framing).await;
-        let Login { username, token } = ada.login();
+        let Login { username, token, .. } = ada.login();
         let group = |name: &str| (username.clone(), token.clone(), name.to_owned());
         let create = |(username, token, group_name)| Request::CreateGroup { username, token, group_name };
         let join = |(username, token, group_name)| Request::JoinGroup { username, token, group_name };
@@ -81,6 +81,7 @@ async fn the_response_to_a_message_comes_before_its_own_update() {
         token: token.into(),
         recipient: "ada".to_owned(),
         content: "note".to_owned(),
+        nonce: None,
     };
     let update = whisper("ada", "note").encode(Framing::Bare);
     for _ in 0..100 {
@@ -95,7 +96,7 @@ async fn the_response_to_a_message_comes_before_its_own_update() {
 async fn log_in_raw(raw: &mut RawClient) -> String {
     let request = Request::LogIn { username: "ada".to_owned(), password: PASSWORD.to_owned().into() };
     raw.send(&request.encode(Framing::Bare)).await;
-    let like = Response::LoggedIn { username: "ada".to_owned(), token: "x".repeat(36).into() };
+    let like = Response::LoggedIn { username: "ada".to_owned(), token: "x".repeat(36).into(), head: None };
     let response = raw.receive(like.encode(Framing::Bare).len()).await;
     String::from_utf8(response[response.len() - 36..].to_vec()).unwrap()
 }

@@ -168,7 +168,7 @@ fn said_in(conversation: Conversation, events: &[Event]) -> Vec<(usize, Told)> {
             said.push((
                 index,
                 match reply {
-                    FromServer::Response(Response::Refused(why)) => panic!("{why}"),
+                    FromServer::Response(Response::Refused(refused)) => panic!("{refused:?}"),
                     FromServer::Response(_) => answers.next().expect("each answer was counted"),
                     FromServer::Update(update) => received(&conversation.port, content(update)),
                 },
@@ -289,7 +289,8 @@ async fn messages_are_written_and_said_to_be() {
     database::run(&mut conn, "insert into users values (1, 'ada', 'ada', '$argon2id$', 0)").await;
     let mut stdout = std::io::stdout();
     for n in 0..MESSAGES {
-        let written = "insert into messages select n, 1, 1, 1, null, 0, 'message ' || n
+        let written = "insert into messages (message_id, kind, sender_id, recipient_id, sent_at_ms, content)
+            select n, 1, 1, 1, 0, 'message ' || n
             from (select coalesce(max(message_id), 0) + 1 as n from messages)";
         database::run(&mut conn, written).await;
         writeln!(stdout, "stored {}", n + 1).unwrap();

@@ -97,8 +97,8 @@ async fn accepted(client: &mut TestClient, count: usize) -> usize {
     for _ in 0..count {
         match client.next_response().await {
             Response::Done => accepted += 1,
-            Response::Refused(why) => {
-                assert_eq!(why, "you are sending too much too fast; try again in a few seconds");
+            Response::Refused(refused) => {
+                assert_eq!(refused.why, "you are sending too much too fast; try again in a few seconds");
             }
             other => panic!("a message is not answered with {other:?}"),
         }

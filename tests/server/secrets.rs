@@ -211,7 +211,7 @@ async fn send_what_is_no_request(process: &Process, ada: &Login) {
     let mut unknown = log_in(UNKNOWN_ACTION).encode(Framing::Bare);
     unknown[1..6].copy_from_slice(b"logon");
     let too_long = log_in(&format!("{TOO_LONG}{}", "x".repeat(4096))).encode(Framing::Bare);
-    let Login { username, token } = ada.clone();
+    let Login { username, token, .. } = ada.clone();
     let mut without_contact = Request::AddContact { username, token, contact: String::new() }.encode(Framing::Array);
     without_contact[0] -= 1;
     without_contact.pop();

@@ -40,6 +40,7 @@ async fn million_messages() -> TempDir {
         with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 1000000)
         insert into messages (message_id, kind, sender_id, recipient_id, group_id, sent_at_ms, content)
         select n, 1 + n % 2, 2, iif(n % 2 = 0, 1, null), iif(n % 2 = 1, 1, null), n, 'message ' || n from numbers;
+        insert into whisper_pairs values (1, 2);
         insert or replace into delivery_marks select user_id, 1000000 from users";
     database::meddle(&database_in(&directory), say).await.close().await.unwrap();
     directory
@@ -115,7 +116,7 @@ async fn a_damaged_database_is_served_after_an_unclean_end_and_the_log_says_what
     let process = Process::start(directory.path());
     process.register("ada").await;
     process.stop().await;
-    let root = "select rootpage from sqlite_schema where name = 'messages_by_group'";
+    let root = "select rootpage from sqlite_schema where name = 'messages_by_nonce'";
     let page = database::number(&database_in(&directory), root).await;
     let (process, ada) = start(&directory).await;
     whisper_and_kill(process, ada).await;

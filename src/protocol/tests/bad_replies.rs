@@ -18,7 +18,7 @@ fn a_reply_that_is_none_is_told_from_one_that_is_not_whole() {
             let decoded = decode_replies(framing, [Action::Whisper], [&*frame(framing, objects)]);
             assert_eq!(decoded, Err(CodecError::NotAReply), "{framing:?} {objects:02x?}");
         }
-        let cut_off = &Response::Refused("why".to_owned()).encode(framing)[..12];
+        let cut_off = &Response::Refused(Refused::because("why")).encode(framing)[..12];
         assert_eq!(decode_replies(framing, [Action::Whisper], [cut_off]), Ok(vec![]));
     }
 }

@@ -4,10 +4,13 @@ mod bad_input;
 mod bad_replies;
 mod document;
 mod properties;
+mod version_2;
 
 use std::collections::VecDeque;
 
-use super::{Action, CodecError, Framing, FromServer, ReplyDecoder, Request, RequestDecoder, RequestLimits, Response};
+use super::{
+    Action, CodecError, Framing, FromServer, Refused, ReplyDecoder, Request, RequestDecoder, RequestLimits, Response,
+};
 
 const MAX_BYTES: usize = 65_536;
 
@@ -76,12 +79,15 @@ fn request(action: Action, texts: [String; 4]) -> Request {
         Action::LogIn => Request::LogIn { username, password: second.into() },
         Action::LogOut => Request::LogOut { username },
         Action::AddContact => Request::AddContact { username, token: second.into(), contact: third },
-        Action::Whisper => Request::Whisper { username, token: second.into(), recipient: third, content: fourth },
+        Action::Whisper => {
+            Request::Whisper { username, token: second.into(), recipient: third, content: fourth, nonce: None }
+        }
         Action::CreateGroup => Request::CreateGroup { username, token: second.into(), group_name: third },
         Action::JoinGroup => Request::JoinGroup { username, token: second.into(), group_name: third },
         Action::MessageGroup => {
-            Request::MessageGroup { username, token: second.into(), group_name: third, content: fourth }
+            Request::MessageGroup { username, token: second.into(), group_name: third, content: fourth, nonce: None }
         }
+        Action::Hello | Action::Resume | Action::Sync => panic!("{action:?} is not of version 1"),
     }
 }
 

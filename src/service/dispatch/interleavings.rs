@@ -15,7 +15,7 @@ use shuttle::thread;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::domain::{Content, GroupId, TokenHash, UserId};
+use crate::domain::{Content, GroupId, Token, TokenHash, UserId};
 use crate::outbox::{Gap, Next, Outbox, OutboxLimits, Received};
 use crate::protocol::{Action, FromServer, ReplyDecoder, Response};
 use crate::registry::Presence;
@@ -81,7 +81,7 @@ type Log = Mutex<Vec<MessageId>>;
 
 /// The store and the dispatcher: commits come before what is told of them, by one message or two.
 fn serve(asked: &Asks<Ask>, marks: Arc<Marks>, log: &Log) {
-    let mut dispatcher = Dispatcher::new(Arc::new(Registry::default()), marks, MessageId(0));
+    let mut dispatcher = Dispatcher::new(Arc::new(Registry::default()), marks, MessageId(0), Epoch::new(&[0; 4]));
     let mut committed: VecDeque<Outcome> = VecDeque::new();
     for message_id in (1..=MESSAGES).map(MessageId) {
         committed.push_back(message(message_id));
@@ -107,12 +107,21 @@ fn publish(dispatcher: &mut Dispatcher, committed: &mut VecDeque<Outcome>) {
 fn carry_out(dispatcher: &mut Dispatcher, ask: Ask) {
     match ask {
         Ask::LogIn(ticket, began) => {
-            let logged_in = LoggedIn { user_id: ADA, mark: MessageId(0), groups: vec![TEA] };
+            let logged_in = LoggedIn {
+                user_id: ADA,
+                username: Arc::from("ada"),
+                head: MessageId(0),
+                mark: MessageId(0),
+                groups: vec![TEA],
+            };
             dispatcher.dispatch(Outcome::LoggedIn(logged_in), ticket);
             // Only this thread notes marks.
             began.send(dispatcher.marks.newest(ADA).unwrap_or(MessageId(0))).unwrap();
         }
-        Ask::LogOut(ticket) => dispatcher.dispatch(Outcome::LoggedOut, ticket),
+        Ask::LogOut(ticket) => {
+            let token_hash = TokenHash([0; 32]);
+            dispatcher.dispatch(Outcome::LoggedOut { user_id: None, token_hash }, ticket);
+        }
         Ask::End(receiver, presence) => {
             receiver.probe();
             drop(presence);
@@ -124,11 +133,20 @@ fn message(message_id: MessageId) -> Outcome {
     let sender = Arc::from("eve");
     let content = Content::parse(message_id.0.to_string(), 100).unwrap();
     let target = match message_id.0 % 3 {
-        0 => SentTo::User(EVE),
-        1 => SentTo::User(ADA),
+        0 => SentTo::User { user_id: EVE, username: Arc::from("eve") },
+        1 => SentTo::User { user_id: ADA, username: Arc::from("ada") },
         _ => SentTo::Group { group_id: TEA, group_name: Arc::from("tea") },
     };
-    Outcome::Sent(Sent { message_id, sender, target, content, overdrawn: Duration::ZERO })
+    Outcome::Sent(Sent {
+        message_id,
+        sent_at_ms: 0,
+        sender_id: EVE,
+        sender,
+        target,
+        content,
+        nonce: None,
+        overdrawn: Duration::ZERO,
+    })
 }
 
 fn is_owed(message_id: MessageId) -> bool {
@@ -203,7 +221,8 @@ impl Connection {
         };
         let page: Vec<MessageId> = owed.iter().copied().take(2).collect();
         let reached = if page.len() < owed.len() { page[page.len() - 1] } else { gap.upto };
-        let encode = |id: MessageId| (id, Update::encode_whisper(Framing::Array, "eve", &id.0.to_string()).into());
+        let encode =
+            |id: MessageId| (id, Update::encode_whisper(Framing::Array, "eve", &id.0.to_string(), None).into());
         self.outbox.fill(gap, page.into_iter().map(encode).collect(), reached);
     }
 
@@ -232,9 +251,9 @@ impl Connection {
 
     fn log_in(&self, asks: &Sender<Ask>) -> (Presence<Receiver>, MessageId) {
         let ((settled, is_settled), (began, has_begun)) = (oneshot::channel(), oneshot::channel());
-        let ticket = LogInTicket { reply: self.ask(), token_hash: TokenHash([0; 32]), settled };
+        let ticket = LogInTicket { reply: self.ask(), token: Token::random(), settled };
         asks.send(Ask::LogIn(Ticket::LogIn(ticket), began)).unwrap();
-        let Ok(Settled::LoggedIn(presence)) = block_on(is_settled) else { panic!("a login is a login") };
+        let Ok(Settled::LoggedIn { presence, .. }) = block_on(is_settled) else { panic!("a login is a login") };
         (presence, block_on(has_begun).unwrap())
     }
 
@@ -290,14 +309,16 @@ fn last_owed() -> MessageId {
 }
 
 fn hear(mut bytes: &[u8]) -> Vec<Heard> {
-    let mut decoder = ReplyDecoder::new(Framing::Array, 1000);
+    let decode = |bytes, action| ReplyDecoder::new(Framing::Array, 1000).decode(bytes, Some(action));
     let mut heard = Vec::new();
-    while let Some((from_server, length)) = decoder.decode(bytes, Some(Action::Whisper)).unwrap() {
+    // Whether a response is to a login or to a logout it says itself.
+    let either = |bytes| decode(bytes, Action::LogIn).or_else(|_| decode(bytes, Action::LogOut)).unwrap();
+    while let Some((from_server, length)) = either(bytes) {
         bytes = &bytes[length..];
         heard.push(match from_server {
             FromServer::Response(_) => Heard::Response,
-            FromServer::Update(Update::Whisper { content, .. } | Update::GroupMessage { content, .. }) => {
-                Heard::Update(MessageId(content.parse().unwrap()))
+            FromServer::Update(update) => {
+                Heard::Update(MessageId(update.content().expect("messages alone are published").parse().unwrap()))
             }
         });
     }

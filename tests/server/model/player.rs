@@ -151,10 +151,10 @@ impl Player {
         self.acknowledge(received);
         let reached = (0..DEVICES).filter_map(|other| self.reach(other)).filter(|&(who, _)| who == user);
         let place = self.book.users[user].place(reached.map(|(_, reached)| reached).max());
-        let Response::LoggedIn { username, token } = self.ask(device, &request).await? else {
+        let Response::LoggedIn { username, token, .. } = self.ask(device, &request).await? else {
             return fail("a right password was refused");
         };
-        let login = Login { username, token };
+        let login = Login { username, token, head: None };
         self.devices[device].token = Some(Token { user, login, is_valid: true });
         self.devices[device].reading = Some((user, place));
         Ok(())
@@ -181,7 +181,7 @@ impl Player {
 
     async fn create_group(&mut self, device: usize, group: usize) -> Played<()> {
         let Some(Token { user, login, is_valid }) = self.devices[device].token.clone() else { return Ok(()) };
-        let Login { username, token } = login;
+        let Login { username, token, .. } = login;
         let request = Request::CreateGroup { username, token, group_name: self.book.group_name(group).to_owned() };
         let expected = authenticated(is_valid).and_then(|()| self.book.create_group(user, group));
         self.expect(device, &request, expected).await
@@ -189,7 +189,7 @@ impl Player {
 
     async fn join_group(&mut self, device: usize, group: usize) -> Played<()> {
         let Some(Token { user, login, is_valid }) = self.devices[device].token.clone() else { return Ok(()) };
-        let Login { username, token } = login;
+        let Login { username, token, .. } = login;
         let request = Request::JoinGroup { username, token, group_name: self.book.group_name(group).to_owned() };
         let expected = authenticated(is_valid).and_then(|()| self.book.join_group(user, group));
         self.expect(device, &request, expected).await
@@ -226,15 +226,15 @@ impl Player {
         let Some(Token { user, login, is_valid }) = self.devices[device].token.clone() else { return Ok(None) };
         self.said += 1;
         let content = format!("{:<size_bytes$}", format!("{}.{}", self.tag, self.said));
-        let Login { username, token } = login;
+        let Login { username, token, .. } = login;
         let request = match to {
             To::User(user) => {
                 let recipient = self.book.users[user].name.clone();
-                Request::Whisper { username, token, recipient, content: content.clone() }
+                Request::Whisper { username, token, recipient, content: content.clone(), nonce: None }
             }
             To::Group(group) => {
                 let group_name = self.book.group_name(group).to_owned();
-                Request::MessageGroup { username, token, group_name, content: content.clone() }
+                Request::MessageGroup { username, token, group_name, content: content.clone(), nonce: None }
             }
         };
         let client = self.client(device).await?;
@@ -257,8 +257,7 @@ impl Player {
             let seen = updates.len();
             updates.extend(std::iter::from_fn(|| client.take_update()));
             for update in &updates[seen..] {
-                let (Update::Whisper { content, .. } | Update::GroupMessage { content, .. }) = update;
-                if unanswered.iter().any(|sent| sent.content == *content) {
+                if unanswered.iter().any(|sent| Some(&*sent.content) == update.content()) {
                     return fail("an update came before the response to its own message");
                 }
             }
@@ -325,9 +324,9 @@ impl Player {
         }
         let mut room_bytes = 2 * NARROW_BUFFER_BYTES as usize;
         let fits = owed.iter().skip(next).take_while(|update| {
-            let (Update::Whisper { content, .. } | Update::GroupMessage { content, .. }) = update;
-            let fits = content.len() <= room_bytes;
-            room_bytes = room_bytes.saturating_sub(content.len());
+            let size_bytes = update.content().map_or(0, str::len);
+            let fits = size_bytes <= room_bytes;
+            room_bytes = room_bytes.saturating_sub(size_bytes);
             fits
         });
         Some((user, next + fits.count()))
@@ -433,7 +432,7 @@ fn authenticated(is_valid: bool) -> Result<(), &'static str> {
 fn compare(response: &Response, expected: Result<(), &str>) -> Played<()> {
     match (response, expected) {
         (Response::Done, Ok(())) => Ok(()),
-        (Response::Refused(why), Err(expected)) if why == expected => Ok(()),
+        (Response::Refused(refused), Err(expected)) if refused.why == expected => Ok(()),
         (response, expected) => fail(format!("the response is {response:?}, not {expected:?}")),
     }
 }

@@ -1,0 +1,84 @@
+//! The map in which a message of version 2 may end.
+
+use serde::de::MapAccess;
+
+use super::CodecError;
+use super::frame::{Object, Skipped};
+
+/// The keys that are known; others are passed over, so that either end may be the newer one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    Version,
+    Client,
+    Nonce,
+    After,
+    Id,
+    At,
+    To,
+    Head,
+    Code,
+    RetryMs,
+}
+
+const KEYS: [(&str, Key); 10] = [
+    ("version", Key::Version),
+    ("client", Key::Client),
+    ("nonce", Key::Nonce),
+    ("after", Key::After),
+    ("id", Key::Id),
+    ("at", Key::At),
+    ("to", Key::To),
+    ("head", Key::Head),
+    ("code", Key::Code),
+    ("retry_ms", Key::RetryMs),
+];
+
+/// The values of the known keys. One that is not there, and nil, is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Options<'a>([Option<Object<'a>>; KEYS.len()]);
+
+impl<'a> Options<'a> {
+    fn get(&self, key: Key) -> Option<Object<'a>> {
+        self.0[key as usize].filter(|object| *object != Object::Nil)
+    }
+
+    /// A string.
+    ///
+    /// # Errors
+    /// [`CodecError::WrongOption`], [`CodecError::NotUtf8`].
+    pub(super) fn text(&self, key: Key) -> Result<Option<&'a str>, CodecError> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Object::Text(text)) => Ok(Some(text)),
+            Some(Object::NotUtf8) => Err(CodecError::NotUtf8),
+            Some(_) => Err(CodecError::WrongOption),
+        }
+    }
+
+    /// A whole number.
+    ///
+    /// # Errors
+    /// [`CodecError::WrongOption`].
+    pub(super) fn integer(&self, key: Key) -> Result<Option<i64>, CodecError> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Object::Integer(number)) => Ok(Some(number)),
+            Some(_) => Err(CodecError::WrongOption),
+        }
+    }
+
+    /// Reads what is left of a map.
+    pub(super) fn read<M: MapAccess<'a>>(mut map: M) -> Result<Self, M::Error> {
+        let mut options = Self::default();
+        while let Some(key) = map.next_key::<Object<'a>>()? {
+            let known = KEYS.iter().find(|(name, _)| key == Object::Text(name));
+            match known {
+                Some(&(_, key)) => options.0[key as usize] = Some(map.next_value()?),
+                None => {
+                    map.next_value::<Skipped>()?;
+                }
+            }
+        }
+        Ok(options)
+    }
+}
