@@ -90,6 +90,16 @@ impl<R> Registry<R> {
         self.lock().join(user_id, group_id);
     }
 
+    /// Notes that a user is no member of a group any more, on all their connections.
+    pub fn leave(&self, user_id: UserId, group_id: GroupId) {
+        self.lock().leave(user_id, group_id);
+    }
+
+    /// Whether a user is logged in on a connection.
+    pub fn is_online(&self, user_id: UserId) -> bool {
+        self.lock().users.contains_key(&user_id)
+    }
+
     /// The sessions that somebody is logged in with.
     pub fn list_sessions(&self) -> Vec<TokenHash> {
         self.lock().online.values().map(|online| online.token_hash).collect()
@@ -177,6 +187,20 @@ impl<R> Tables<R> {
         }
     }
 
+    fn leave(&mut self, user_id: UserId, group_id: GroupId) {
+        for id in self.users.get(&user_id).into_iter().flatten() {
+            if let Some(online) = self.online.get_mut(id) {
+                online.groups.retain(|&other| other != group_id);
+            }
+            if let Some(members) = self.groups.get_mut(&group_id) {
+                members.remove(id);
+                if members.is_empty() {
+                    self.groups.remove(&group_id);
+                }
+            }
+        }
+    }
+
     fn online(&self, user_id: UserId) -> impl Iterator<Item = &Online<R>> {
         self.users.get(&user_id).into_iter().flatten().map(|id| &self.online[id])
     }
@@ -209,6 +233,7 @@ mod tests {
         let ada = registry.enter(online("ada", 1, &[7, 8]));
         let bob = registry.enter(online("bob", 2, &[7]));
         registry.join(UserId(2), GroupId(9));
+        registry.leave(UserId(2), GroupId(9));
 
         drop(ada);
         bob.depart();

@@ -112,6 +112,14 @@ impl Outbox {
         self.filled.notify_one();
     }
 
+    /// Puts in an update that is in no log, on a connection that follows in version 2.
+    pub fn hint(&self, bytes: Bytes) {
+        let wake = self.lock().hint(bytes);
+        if wake {
+            self.filled.notify_one();
+        }
+    }
+
     /// From now on the connection receives nothing but `last`; to be closed.
     pub fn end(&self, last: Option<Bytes>) {
         self.lock().end(last);

@@ -152,6 +152,8 @@ pub struct Following {
     pub head: MessageId,
     /// The update that says that it is, encoded.
     pub synced: Bytes,
+    /// The update that says that hints were left out, encoded.
+    pub refresh: Bytes,
 }
 
 /// See the module.
@@ -171,6 +173,9 @@ pub(super) struct State {
     early: BTreeMap<u64, Entry>,
     /// The update that is due when the cursor has reached this message.
     due: Option<(MessageId, Bytes)>,
+    /// What is said once there is room again, if hints were left out.
+    refresh: Bytes,
+    left_out_hints: bool,
     is_closed: bool,
 }
 
@@ -188,6 +193,8 @@ impl State {
             answered: 0,
             early: BTreeMap::new(),
             due: None,
+            refresh: Bytes::new(),
+            left_out_hints: false,
             is_closed: false,
         }
     }
@@ -262,13 +269,30 @@ impl State {
     }
 
     pub(super) fn follow(&mut self, following: Following, published: MessageId) {
-        let Following { user_id, after, gap, head, synced } = following;
+        let Following { user_id, after, gap, head, synced, refresh } = following;
+        self.refresh = refresh;
         if let Some(gap) = gap {
             self.push_update(gap, None);
         }
         self.due = Some((head, synced));
         let reader = Reader { user_id, marks: false };
         self.delivery = Delivery::Lagging { reader, cursor: after, owed_upto: published };
+    }
+
+    /// Puts in an update that is in no log: one that finds no room is made up for by telling that some were left out. Whether the
+    /// writer has something to do now that it had not before.
+    pub(super) fn hint(&mut self, bytes: Bytes) -> bool {
+        match self.delivery {
+            Delivery::Off | Delivery::Live { reader: Reader { marks: true, .. } } => false,
+            Delivery::Live { .. } if self.update_bytes + bytes.len() + ENTRY_BYTES <= self.limits.update_bytes() => {
+                self.push_update(bytes, None);
+                true
+            }
+            Delivery::Live { .. } | Delivery::Lagging { .. } => {
+                self.left_out_hints = true;
+                false
+            }
+        }
     }
 
     pub(super) fn end(&mut self, last: Option<Bytes>) {
@@ -281,6 +305,7 @@ impl State {
     pub(super) fn detach(&mut self) {
         self.delivery = Delivery::Off;
         self.due = None;
+        self.left_out_hints = false;
         self.queue.retain(|entry| matches!(entry, Entry::Response(_)));
         self.update_bytes = self.written_update_bytes;
     }
@@ -305,6 +330,10 @@ impl State {
             }
             self.delivery = Delivery::Live { reader };
         }
+        if matches!(self.delivery, Delivery::Live { .. }) && std::mem::take(&mut self.left_out_hints) {
+            self.push_update(self.refresh.clone(), None);
+            return Next::Write(self.take_chunk());
+        }
         Next::Wait
     }
 
@@ -312,6 +341,8 @@ impl State {
         let Delivery::Lagging { cursor, .. } = self.delivery else { return };
         if let Some((_, bytes)) = self.due.take_if(|(head, _)| *head <= cursor) {
             self.push_update(bytes, None);
+            // Who has just been told that all of the past is there asks for lists anyway.
+            self.left_out_hints = false;
         }
     }
 
@@ -514,5 +545,62 @@ mod tests {
 
         assert_eq!(written(&mut state), "one");
         assert_eq!(state.next(), Next::End);
+    }
+
+    /// An outbox that follows in version 2 from the beginning of a log whose head is message 3.
+    fn following() -> State {
+        let mut state = State::new(LIMITS);
+        let [synced, refresh] = ["synced", "refresh"].map(bytes);
+        let following = Following { user_id: ADA, after: MessageId(0), gap: None, head: MessageId(3), synced, refresh };
+        state.follow(following, MessageId(3));
+        state
+    }
+
+    #[test]
+    fn what_is_due_comes_when_its_place_is_reached_and_nothing_beyond_is_read_before() {
+        let mut state = following();
+        state.offer(MessageId(4), || panic!("a lagging outbox encodes nothing"));
+        let Next::ReadOn(gap) = state.next() else { panic!("three ids are behind") };
+        assert_eq!((gap.after, gap.upto), (MessageId(0), MessageId(3)));
+
+        state.fill(gap, vec![(MessageId(2), bytes("two"))], MessageId(3));
+        assert_eq!(written(&mut state), "twosynced");
+
+        let Next::ReadOn(gap) = state.next() else { panic!("message 4 may not be lost") };
+        assert_eq!((gap.after, gap.upto), (MessageId(3), MessageId(4)));
+    }
+
+    #[test]
+    fn nothing_that_is_received_in_version_2_moves_a_mark() {
+        let mut state = following();
+        let Next::ReadOn(gap) = state.next() else { panic!("three ids are behind") };
+        state.fill(gap, vec![(MessageId(2), bytes("two"))], MessageId(3));
+
+        let Next::Write(chunk) = state.next() else { panic!("an update waits") };
+
+        assert_eq!(chunk.received, None);
+    }
+
+    #[test]
+    fn hints_are_for_those_who_follow_and_what_was_left_out_of_them_is_said_once() {
+        let mut old = live();
+        assert!(!old.hint(bytes("hint")));
+        assert_eq!(old.next(), Next::Wait);
+
+        let mut state = following();
+        assert!(!state.hint(bytes("before synced")));
+        let Next::ReadOn(gap) = state.next() else { panic!("three ids are behind") };
+        state.fill(gap, vec![], MessageId(3));
+        assert_eq!(written(&mut state), "synced");
+        assert_eq!(state.next(), Next::Wait);
+        assert!(state.hint(bytes("hint")));
+        assert_eq!(written(&mut state), "hint");
+        assert_eq!(state.next(), Next::Wait);
+        assert!(state.hint(bytes(&"x".repeat(2900))));
+        assert!(!state.hint(bytes(&"x".repeat(200))));
+        assert!(!state.hint(bytes(&"x".repeat(200))));
+        assert_eq!(written(&mut state).len(), 2900);
+        assert_eq!(written(&mut state), "refresh");
+        assert_eq!(state.next(), Next::Wait);
     }
 }

@@ -3,8 +3,11 @@
 //! Pure functions over byte slices. Nothing here reads a socket, knows a user, or allocates for a length that a peer
 //! merely claims. `docs/PROTOCOL.md` describes the same wire for people.
 
+mod action;
+mod decoder;
 mod error;
 mod frame;
+mod list;
 mod options;
 mod reply;
 mod request;
@@ -12,7 +15,13 @@ mod scanner;
 #[cfg(test)]
 mod tests;
 
+pub use action::Action;
+pub use decoder::{RequestDecoder, RequestLimits, VERSION};
 pub use error::CodecError;
 pub use frame::Framing;
+pub use list::{
+    Contact, ContactsPage, FoundGroup, FoundPage, GroupsPage, HistoryPage, MAX_UNREAD, Member, MembersPage, OwnGroup,
+    Role, Said, SessionEntry, SessionList,
+};
 pub use reply::{FromServer, Refused, ReplyDecoder, Response, Stamp, StampRef, Update, Welcome, WireLimits};
-pub use request::{Action, Request, RequestDecoder, RequestLimits, VERSION};
+pub use request::{Conversation, Page, Range, Request};

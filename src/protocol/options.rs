@@ -12,6 +12,10 @@ pub(super) enum Key {
     Client,
     Nonce,
     After,
+    Before,
+    Limit,
+    With,
+    Group,
     Id,
     At,
     To,
@@ -20,11 +24,15 @@ pub(super) enum Key {
     RetryMs,
 }
 
-const KEYS: [(&str, Key); 10] = [
+const KEYS: [(&str, Key); 14] = [
     ("version", Key::Version),
     ("client", Key::Client),
     ("nonce", Key::Nonce),
     ("after", Key::After),
+    ("before", Key::Before),
+    ("limit", Key::Limit),
+    ("with", Key::With),
+    ("group", Key::Group),
     ("id", Key::Id),
     ("at", Key::At),
     ("to", Key::To),

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::frame::{Frame, Object, Plain, Splitter, encode, encode_with_map};
 use super::options::{Key, Options};
 use super::scanner::at_most;
-use super::{Action, CodecError, Framing};
+use super::{
+    Action, CodecError, ContactsPage, Conversation, FoundPage, Framing, GroupsPage, HistoryPage, MembersPage,
+    SessionList,
+};
 use crate::domain::Secret;
 
 /// The one answer to a request.
@@ -33,6 +36,18 @@ pub enum Response {
     },
     /// Version 2 is on. Shape: `["response", true, {"server", "version", "limits": {..}}]`.
     Welcome(Welcome),
+    /// A part of a conversation.
+    History(HistoryPage),
+    /// One's contacts.
+    Contacts(ContactsPage),
+    /// One's groups.
+    Groups(GroupsPage),
+    /// A group's members.
+    Members(MembersPage),
+    /// Groups that there are.
+    FoundGroups(FoundPage),
+    /// One's sessions.
+    Sessions(SessionList),
     /// Nothing was done.
     Refused(Refused),
 }
@@ -110,6 +125,40 @@ pub enum Update {
         /// The oldest message that is kept.
         id: String,
     },
+    /// Somebody has become a member. Shape: `["update", "joined", group_name, username]`.
+    Joined {
+        /// Of what.
+        group_name: String,
+        /// Who.
+        username: String,
+    },
+    /// Somebody is no member any more. Shape: `["update", "left", group_name, username]`.
+    Left {
+        /// Of what.
+        group_name: String,
+        /// Who.
+        username: String,
+    },
+    /// One has added a contact. Shape: `["update", "contact_added", username]`.
+    ContactAdded {
+        /// Whom.
+        username: String,
+    },
+    /// One has removed a contact. Shape: `["update", "contact_removed", username]`.
+    ContactRemoved {
+        /// Whom.
+        username: String,
+    },
+    /// One has read a conversation up to a message. Shape: `["update", "read", {"with" or "group", "id"}]`.
+    Read {
+        /// Which.
+        of: Conversation,
+        /// Up to where.
+        id: String,
+    },
+    /// Other changes than messages may have been left out, for there was no room: what was listed is to be listed anew. Shape:
+    /// `["update", "refresh"]`.
+    Refresh,
     /// The connection's login has ended, and the connection with it. Shape: `["update", "session_ended", {"code"}]`.
     SessionEnded {
         /// Why: `logged_out`, `expired`, `revoked`.
@@ -164,6 +213,19 @@ struct Words<'a> {
     code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+}
+
+impl<'a> Words<'a> {
+    fn of(conversation: &'a Conversation) -> Self {
+        match conversation {
+            Conversation::With(username) => Self { with: Some(username), ..Self::default() },
+            Conversation::Group(group_name) => Self { group: Some(group_name), ..Self::default() },
+        }
+    }
 }
 
 /// Anything a server sends.
@@ -192,6 +254,12 @@ impl Response {
                 encode_with_map(&[response, done], &StampRef { id, at_ms: *at_ms, to: None, nonce: None })
             }
             Self::Welcome(welcome) => encode_with_map(&[response, done], welcome),
+            Self::History(page) => encode_with_map(&[response, done], page),
+            Self::Contacts(page) => encode_with_map(&[response, done], page),
+            Self::Groups(page) => encode_with_map(&[response, done], page),
+            Self::Members(page) => encode_with_map(&[response, done], page),
+            Self::FoundGroups(page) => encode_with_map(&[response, done], page),
+            Self::Sessions(list) => encode_with_map(&[response, done], list),
             Self::Refused(Refused { why, code, retry_ms }) => {
                 let objects = [response, Plain::Bool(false), Plain::Text(why)];
                 match code {
@@ -211,7 +279,7 @@ impl Update {
     pub fn content(&self) -> Option<&str> {
         match self {
             Self::Whisper { content, .. } | Self::GroupMessage { content, .. } => Some(content),
-            Self::Synced { .. } | Self::Gap { .. } | Self::SessionEnded { .. } => None,
+            _ => None,
         }
     }
 
@@ -246,11 +314,23 @@ impl Update {
             }
             Self::Synced { id } => encode_words("synced", Words { id: Some(id), ..Words::default() }),
             Self::Gap { id } => encode_words("gap", Words { id: Some(id), ..Words::default() }),
+            Self::Joined { group_name, username } => encode_change("joined", &[group_name, username]),
+            Self::Left { group_name, username } => encode_change("left", &[group_name, username]),
+            Self::ContactAdded { username } => encode_change("contact_added", &[username]),
+            Self::ContactRemoved { username } => encode_change("contact_removed", &[username]),
+            Self::Read { of, id } => encode_words("read", Words { id: Some(id), ..Words::of(of) }),
+            Self::Refresh => encode_change("refresh", &[]),
             Self::SessionEnded { code } => {
                 encode_words("session_ended", Words { code: Some(code), ..Words::default() })
             }
         }
     }
+}
+
+/// An update of version 2 without a map.
+fn encode_change(action: &str, names: &[&String]) -> Vec<u8> {
+    let objects = ["update", action].into_iter().chain(names.iter().map(|name| name.as_str())).map(Plain::Text);
+    encode(Framing::Array, &objects.collect::<Vec<_>>())
 }
 
 fn encode_stamped(framing: Framing, objects: &[Plain<'_>], stamp: Option<StampRef<'_>>) -> Vec<u8> {
@@ -290,8 +370,10 @@ impl ReplyDecoder {
         if frame.count() != objects_of_reply(&frame, logging_in)? {
             return Err(CodecError::NotAReply);
         }
-        if awaited == Some(Action::Hello) && is_success(&frame) {
-            return Ok(Some((FromServer::Response(Response::Welcome(read_map(&bytes[..length])?)), length)));
+        if let Some(action) = awaited.filter(|_| is_success(&frame))
+            && let Some(response) = read_list(action, &bytes[..length])?
+        {
+            return Ok(Some((FromServer::Response(response), length)));
         }
         let read = read(&frame, &options).map_err(|_| CodecError::NotAReply)?;
         Ok(Some((read, length)))
@@ -305,8 +387,9 @@ fn objects_of_reply(frame: &Frame<'_>, logging_in: bool) -> Result<usize, CodecE
         [Object::Text("response" | "update")] => Ok(2),
         [Object::Text("response"), Object::Bool(true), ..] => Ok(if logging_in { 4 } else { 2 }),
         [Object::Text("response"), Object::Bool(false), ..] => Ok(3),
-        [Object::Text("update"), Object::Text("synced" | "gap" | "session_ended"), ..] => Ok(2),
-        [Object::Text("update"), Object::Text("whisper"), ..] => Ok(4),
+        [Object::Text("update"), Object::Text("synced" | "gap" | "read" | "refresh" | "session_ended"), ..] => Ok(2),
+        [Object::Text("update"), Object::Text("contact_added" | "contact_removed"), ..] => Ok(3),
+        [Object::Text("update"), Object::Text("whisper" | "joined" | "left"), ..] => Ok(4),
         [Object::Text("update"), Object::Text("msg_group"), ..] => Ok(5),
         _ => Err(CodecError::NotAReply),
     }
@@ -314,6 +397,20 @@ fn objects_of_reply(frame: &Frame<'_>, logging_in: bool) -> Result<usize, CodecE
 
 fn is_success(frame: &Frame<'_>) -> bool {
     matches!(frame.objects(), [Object::Text("response"), Object::Bool(true), ..])
+}
+
+/// A successful response to an action that asks for more than a line; `None` where it does not.
+fn read_list(action: Action, bytes: &[u8]) -> Result<Option<Response>, CodecError> {
+    Ok(Some(match action {
+        Action::Hello => Response::Welcome(read_map(bytes)?),
+        Action::History => Response::History(read_map(bytes)?),
+        Action::Contacts => Response::Contacts(read_map(bytes)?),
+        Action::Groups => Response::Groups(read_map(bytes)?),
+        Action::Members => Response::Members(read_map(bytes)?),
+        Action::FindGroups => Response::FoundGroups(read_map(bytes)?),
+        Action::Sessions => Response::Sessions(read_map(bytes)?),
+        _ => return Ok(None),
+    }))
 }
 
 /// The map of a successful response that has nothing else.
@@ -354,6 +451,23 @@ fn read(frame: &Frame<'_>, options: &Options<'_>) -> Result<FromServer, CodecErr
         }
         [Text("update"), Text("synced")] => FromServer::Update(Update::Synced { id: needed(options, Key::Id)? }),
         [Text("update"), Text("gap")] => FromServer::Update(Update::Gap { id: needed(options, Key::Id)? }),
+        [Text("update"), Text("joined"), Text(group_name), Text(username)] => {
+            FromServer::Update(Update::Joined { group_name: group_name.to_owned(), username: username.to_owned() })
+        }
+        [Text("update"), Text("left"), Text(group_name), Text(username)] => {
+            FromServer::Update(Update::Left { group_name: group_name.to_owned(), username: username.to_owned() })
+        }
+        [Text("update"), Text("contact_added"), Text(username)] => {
+            FromServer::Update(Update::ContactAdded { username: username.to_owned() })
+        }
+        [Text("update"), Text("contact_removed"), Text(username)] => {
+            FromServer::Update(Update::ContactRemoved { username: username.to_owned() })
+        }
+        [Text("update"), Text("read")] => FromServer::Update(Update::Read {
+            of: Conversation::read(options)?.ok_or(CodecError::NotAReply)?,
+            id: needed(options, Key::Id)?,
+        }),
+        [Text("update"), Text("refresh")] => FromServer::Update(Update::Refresh),
         [Text("update"), Text("session_ended")] => {
             FromServer::Update(Update::SessionEnded { code: needed(options, Key::Code)? })
         }

@@ -2,111 +2,10 @@
 
 use serde::Serialize;
 
-use super::frame::{Frame, MAX_OBJECTS, Object, Plain, Splitter, encode, encode_with_map, first_object};
+use super::frame::{Frame, MAX_OBJECTS, Object, Plain, encode, encode_with_map};
 use super::options::{Key, Options};
-use super::scanner::at_most;
-use super::{CodecError, Framing};
+use super::{Action, CodecError, Framing};
 use crate::domain::Secret;
-
-/// What a request is about; its name is the first object on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// `register`
-    Register,
-    /// `login`
-    LogIn,
-    /// `logout`
-    LogOut,
-    /// `add_contact`
-    AddContact,
-    /// `whisper`
-    Whisper,
-    /// `create_group`
-    CreateGroup,
-    /// `join_group`
-    JoinGroup,
-    /// `msg_group`
-    MessageGroup,
-    /// `hello`, which turns version 2 on
-    Hello,
-    /// `resume`, of version 2
-    Resume,
-    /// `sync`, of version 2
-    Sync,
-}
-
-impl Action {
-    /// Those of version 1, which both framings speak.
-    pub const VERSION_1: [Self; 8] = [
-        Self::Register,
-        Self::LogIn,
-        Self::LogOut,
-        Self::AddContact,
-        Self::Whisper,
-        Self::CreateGroup,
-        Self::JoinGroup,
-        Self::MessageGroup,
-    ];
-
-    /// Those that array framing speaks besides, after `hello`.
-    pub const VERSION_2: [Self; 3] = [Self::Hello, Self::Resume, Self::Sync];
-
-    /// Its name on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Register => "register",
-            Self::LogIn => "login",
-            Self::LogOut => "logout",
-            Self::AddContact => "add_contact",
-            Self::Whisper => "whisper",
-            Self::CreateGroup => "create_group",
-            Self::JoinGroup => "join_group",
-            Self::MessageGroup => "msg_group",
-            Self::Hello => "hello",
-            Self::Resume => "resume",
-            Self::Sync => "sync",
-        }
-    }
-
-    /// How many arguments follow the action, options apart.
-    pub fn arity(self) -> usize {
-        match self {
-            Self::Hello => 0,
-            Self::LogOut => 1,
-            Self::Register | Self::LogIn | Self::Resume | Self::Sync => 2,
-            Self::AddContact | Self::CreateGroup | Self::JoinGroup => 3,
-            Self::Whisper | Self::MessageGroup => 4,
-        }
-    }
-
-    /// Whether a token authenticates its requests.
-    pub fn takes_token(self) -> bool {
-        match self {
-            Self::Register | Self::LogIn | Self::LogOut | Self::Hello => false,
-            Self::AddContact
-            | Self::Whisper
-            | Self::CreateGroup
-            | Self::JoinGroup
-            | Self::MessageGroup
-            | Self::Resume
-            | Self::Sync => true,
-        }
-    }
-
-    fn of(object: &Object<'_>, framing: Framing) -> Result<Self, CodecError> {
-        let name = match object {
-            Object::Text(name) => name,
-            Object::NotUtf8 => return Err(CodecError::NotUtf8),
-            _ => return Err(CodecError::ActionNotString),
-        };
-        let later: &[Self] = match framing {
-            Framing::Bare => &[],
-            Framing::Array => &Self::VERSION_2,
-        };
-        let mut known = Self::VERSION_1.iter().chain(later);
-        known.find(|action| action.name() == *name).copied().ok_or(CodecError::UnknownAction)
-    }
-}
 
 /// A request with its arguments, none of them checked but for being UTF-8.
 ///
@@ -137,6 +36,72 @@ pub enum Request {
     Resume { username: String, token: Secret },
     /// Asks for everything behind the message `after`, and then for what is new.
     Sync { username: String, token: Secret, after: Option<String> },
+    /// Asks for messages of one conversation.
+    History { username: String, token: Secret, of: Conversation, range: Range },
+    /// Asks for one's contacts.
+    Contacts { username: String, token: Secret, page: Page },
+    /// Takes a user off one's contacts.
+    RemoveContact { username: String, token: Secret, contact: String },
+    /// Asks for the groups that one is a member of.
+    Groups { username: String, token: Secret, page: Page },
+    /// Asks for a group's members.
+    Members { username: String, token: Secret, group_name: String, page: Page },
+    /// Asks for groups whose name begins so.
+    FindGroups { username: String, token: Secret, prefix: String, page: Page },
+    /// Ends one's membership.
+    LeaveGroup { username: String, token: Secret, group_name: String },
+    /// Says up to where one has read a conversation.
+    MarkRead { username: String, token: Secret, of: Conversation, id: String },
+    /// Asks for one's sessions.
+    Sessions { username: String, token: Secret },
+    /// Ends one of one's sessions.
+    EndSession { username: String, token: Secret, session: String },
+    /// Ends all of one's sessions but this.
+    EndOtherSessions { username: String, token: Secret },
+    /// Changes one's password, and ends all of one's sessions but this.
+    ChangePassword { username: String, token: Secret, password: Secret, new_password: Secret },
+    /// Ends one's account.
+    DeleteAccount { username: String, token: Secret, password: Secret },
+}
+
+/// A conversation, by the name of who or what is on its other side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conversation {
+    /// Whispers with a user. Option: `with`.
+    With(String),
+    /// What is said in a group. Option: `group`.
+    Group(String),
+}
+
+impl Conversation {
+    /// The one that options name; `None` where that is none, or two.
+    pub(super) fn read(options: &Options<'_>) -> Result<Option<Self>, CodecError> {
+        Ok(match (options.text(Key::With)?, options.text(Key::Group)?) {
+            (Some(username), None) => Some(Self::With(username.to_owned())),
+            (None, Some(group_name)) => Some(Self::Group(group_name.to_owned())),
+            _ => None,
+        })
+    }
+}
+
+/// Where in a conversation, and how much of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Range {
+    /// Older than this message, the newest first.
+    pub before: Option<String>,
+    /// Newer than this message, the oldest first.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: Option<i64>,
+}
+
+/// A part of a list that is ordered by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Behind this name.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: Option<i64>,
 }
 
 /// The map of options, as it is sent.
@@ -150,6 +115,25 @@ struct Map<'a> {
     nonce: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+}
+
+impl<'a> Map<'a> {
+    fn of(conversation: &'a Conversation) -> Self {
+        match conversation {
+            Conversation::With(username) => Self { with: Some(username), ..Self::default() },
+            Conversation::Group(group_name) => Self { group: Some(group_name), ..Self::default() },
+        }
+    }
 }
 
 impl Request {
@@ -167,6 +151,19 @@ impl Request {
             Self::Hello { .. } => Action::Hello,
             Self::Resume { .. } => Action::Resume,
             Self::Sync { .. } => Action::Sync,
+            Self::History { .. } => Action::History,
+            Self::Contacts { .. } => Action::Contacts,
+            Self::RemoveContact { .. } => Action::RemoveContact,
+            Self::Groups { .. } => Action::Groups,
+            Self::Members { .. } => Action::Members,
+            Self::FindGroups { .. } => Action::FindGroups,
+            Self::LeaveGroup { .. } => Action::LeaveGroup,
+            Self::MarkRead { .. } => Action::MarkRead,
+            Self::Sessions { .. } => Action::Sessions,
+            Self::EndSession { .. } => Action::EndSession,
+            Self::EndOtherSessions { .. } => Action::EndOtherSessions,
+            Self::ChangePassword { .. } => Action::ChangePassword,
+            Self::DeleteAccount { .. } => Action::DeleteAccount,
         }
     }
 
@@ -192,16 +189,31 @@ impl Request {
                 [username, password.expose(), "", ""]
             }
             Self::LogOut { username } => [username, "", "", ""],
-            Self::AddContact { username, token, contact } => [username, token.expose(), contact, ""],
+            Self::AddContact { username, token, contact: third }
+            | Self::RemoveContact { username, token, contact: third }
+            | Self::CreateGroup { username, token, group_name: third }
+            | Self::JoinGroup { username, token, group_name: third }
+            | Self::LeaveGroup { username, token, group_name: third }
+            | Self::Members { username, token, group_name: third, .. }
+            | Self::FindGroups { username, token, prefix: third, .. }
+            | Self::EndSession { username, token, session: third } => [username, token.expose(), third, ""],
             Self::Whisper { username, token, recipient, content, .. } => [username, token.expose(), recipient, content],
-            Self::CreateGroup { username, token, group_name } | Self::JoinGroup { username, token, group_name } => {
-                [username, token.expose(), group_name, ""]
-            }
             Self::MessageGroup { username, token, group_name, content, .. } => {
                 [username, token.expose(), group_name, content]
             }
             Self::Hello { .. } => [""; 4],
-            Self::Resume { username, token } | Self::Sync { username, token, .. } => [username, token.expose(), "", ""],
+            Self::Resume { username, token }
+            | Self::Sync { username, token, .. }
+            | Self::History { username, token, .. }
+            | Self::Contacts { username, token, .. }
+            | Self::Groups { username, token, .. }
+            | Self::MarkRead { username, token, .. }
+            | Self::Sessions { username, token }
+            | Self::EndOtherSessions { username, token } => [username, token.expose(), "", ""],
+            Self::ChangePassword { username, token, password, new_password } => {
+                [username, token.expose(), password.expose(), new_password.expose()]
+            }
+            Self::DeleteAccount { username, token, password } => [username, token.expose(), password.expose(), ""],
         }
     }
 
@@ -214,56 +226,90 @@ impl Request {
                 Some(Map { version: Some(*version), client: client.as_deref(), ..Map::default() })
             }
             Self::Sync { after: Some(after), .. } => Some(Map { after: Some(after), ..Map::default() }),
+            Self::History { of, range: Range { before, after, limit }, .. } => {
+                Some(Map { before: before.as_deref(), after: after.as_deref(), limit: *limit, ..Map::of(of) })
+            }
+            Self::MarkRead { of, id, .. } => Some(Map { id: Some(id), ..Map::of(of) }),
+            Self::Contacts { page, .. }
+            | Self::Groups { page, .. }
+            | Self::Members { page, .. }
+            | Self::FindGroups { page, .. }
+                if *page != Page::default() =>
+            {
+                Some(Map { after: page.after.as_deref(), limit: page.limit, ..Map::default() })
+            }
             _ => None,
         }
     }
 
-    fn from_frame(action: Action, frame: &Frame<'_>, options: &Options<'_>) -> Result<Self, CodecError> {
+    pub(super) fn from_frame(action: Action, frame: &Frame<'_>, options: &Options<'_>) -> Result<Self, CodecError> {
         if frame.count() != 1 + action.arity() {
             return Err(CodecError::WrongCount);
         }
         let mut arguments = Arguments(frame.objects()[1..].iter());
-        Ok(match action {
-            Action::Register => Self::Register { username: arguments.text()?, password: arguments.secret()? },
-            Action::LogIn => Self::LogIn { username: arguments.text()?, password: arguments.secret()? },
-            Action::LogOut => Self::LogOut { username: arguments.text()? },
-            Action::AddContact => {
-                Self::AddContact { username: arguments.text()?, token: arguments.secret()?, contact: arguments.text()? }
-            }
-            Action::Whisper => Self::Whisper {
-                username: arguments.text()?,
-                token: arguments.secret()?,
-                recipient: arguments.text()?,
-                content: arguments.text()?,
-                nonce: options.text(Key::Nonce)?.map(str::to_owned),
-            },
-            Action::CreateGroup => Self::CreateGroup {
-                username: arguments.text()?,
-                token: arguments.secret()?,
-                group_name: arguments.text()?,
-            },
-            Action::JoinGroup => Self::JoinGroup {
-                username: arguments.text()?,
-                token: arguments.secret()?,
-                group_name: arguments.text()?,
-            },
-            Action::MessageGroup => Self::MessageGroup {
-                username: arguments.text()?,
-                token: arguments.secret()?,
-                group_name: arguments.text()?,
-                content: arguments.text()?,
-                nonce: options.text(Key::Nonce)?.map(str::to_owned),
-            },
-            Action::Hello => Self::Hello {
+        match action {
+            Action::Register => Ok(Self::Register { username: arguments.text()?, password: arguments.secret()? }),
+            Action::LogIn => Ok(Self::LogIn { username: arguments.text()?, password: arguments.secret()? }),
+            Action::LogOut => Ok(Self::LogOut { username: arguments.text()? }),
+            Action::Hello => Ok(Self::Hello {
                 version: options.integer(Key::Version)?.ok_or(CodecError::WrongOption)?,
                 client: options.text(Key::Client)?.map(str::to_owned),
-            },
-            Action::Resume => Self::Resume { username: arguments.text()?, token: arguments.secret()? },
-            Action::Sync => Self::Sync {
-                username: arguments.text()?,
-                token: arguments.secret()?,
-                after: options.text(Key::After)?.map(str::to_owned),
-            },
+            }),
+            _ => {
+                let (username, token) = (arguments.text()?, arguments.secret()?);
+                Self::with_token(action, username, token, arguments, options)
+            }
+        }
+    }
+
+    /// A request with a token, read from what is behind that.
+    fn with_token(
+        action: Action,
+        username: String,
+        token: Secret,
+        mut arguments: Arguments<'_, '_>,
+        options: &Options<'_>,
+    ) -> Result<Self, CodecError> {
+        let owned = |key| Ok(options.text(key)?.map(str::to_owned));
+        let nonce = || owned(Key::Nonce);
+        let page = || Ok(Page { after: owned(Key::After)?, limit: options.integer(Key::Limit)? });
+        let of = || Conversation::read(options)?.ok_or(CodecError::WrongOption);
+        let range = || {
+            Ok(Range { before: owned(Key::Before)?, after: owned(Key::After)?, limit: options.integer(Key::Limit)? })
+        };
+        let mut text = || arguments.text();
+        Ok(match action {
+            Action::AddContact => Self::AddContact { username, token, contact: text()? },
+            Action::RemoveContact => Self::RemoveContact { username, token, contact: text()? },
+            Action::Whisper => Self::Whisper { username, token, recipient: text()?, content: text()?, nonce: nonce()? },
+            Action::CreateGroup => Self::CreateGroup { username, token, group_name: text()? },
+            Action::JoinGroup => Self::JoinGroup { username, token, group_name: text()? },
+            Action::LeaveGroup => Self::LeaveGroup { username, token, group_name: text()? },
+            Action::MessageGroup => {
+                Self::MessageGroup { username, token, group_name: text()?, content: text()?, nonce: nonce()? }
+            }
+            Action::Resume => Self::Resume { username, token },
+            Action::Sync => Self::Sync { username, token, after: owned(Key::After)? },
+            Action::History => Self::History { username, token, of: of()?, range: range()? },
+            Action::Contacts => Self::Contacts { username, token, page: page()? },
+            Action::Groups => Self::Groups { username, token, page: page()? },
+            Action::Members => Self::Members { username, token, group_name: text()?, page: page()? },
+            Action::FindGroups => Self::FindGroups { username, token, prefix: text()?, page: page()? },
+            Action::MarkRead => {
+                let id = owned(Key::Id)?.ok_or(CodecError::WrongOption)?;
+                Self::MarkRead { username, token, of: of()?, id }
+            }
+            Action::Sessions => Self::Sessions { username, token },
+            Action::EndSession => Self::EndSession { username, token, session: text()? },
+            Action::EndOtherSessions => Self::EndOtherSessions { username, token },
+            Action::ChangePassword => {
+                let (password, new_password) = (Secret::new(text()?), Secret::new(text()?));
+                Self::ChangePassword { username, token, password, new_password }
+            }
+            Action::DeleteAccount => Self::DeleteAccount { username, token, password: Secret::new(text()?) },
+            Action::Register | Action::LogIn | Action::LogOut | Action::Hello => {
+                unreachable!("these take no token")
+            }
         })
     }
 }
@@ -283,98 +329,5 @@ impl Arguments<'_, '_> {
 
     fn secret(&mut self) -> Result<Secret, CodecError> {
         self.text().map(Secret::new)
-    }
-}
-
-/// How many bytes one request may have, headers included.
-#[derive(Debug, Clone, Copy)]
-pub struct RequestLimits {
-    /// On a connection that has shown who it is, or with a token.
-    pub max_bytes: usize,
-    /// Without either: of what a stranger sends, the server takes in no more than a name and a password need.
-    pub stranger_max_bytes: usize,
-}
-
-/// Turns the bytes of a connection into requests.
-#[derive(Debug)]
-pub struct RequestDecoder {
-    framing: Framing,
-    limits: RequestLimits,
-    splitter: Splitter,
-    stage: Stage,
-}
-
-/// What a connection speaks so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    /// Nothing: the next request is its first.
-    First,
-    Version1,
-    Version2,
-}
-
-/// The version that begins with `hello`, and the newest there is.
-pub const VERSION: i64 = 2;
-
-impl RequestDecoder {
-    /// A decoder for one connection.
-    pub fn new(framing: Framing, limits: RequestLimits) -> Self {
-        Self { framing, limits, splitter: Splitter::new(framing), stage: Stage::First }
-    }
-
-    /// The next request (or why there is none) and how many bytes it took; `None` when more bytes are needed.
-    ///
-    /// `bytes` begins at a request. The caller drops what was taken; after `None` it passes the same bytes again with more
-    /// behind them. After an error that [ends the connection](CodecError::ends_connection) there is no next request.
-    /// `is_known` when the connection has shown who it is.
-    pub fn decode(&mut self, bytes: &[u8], is_known: bool) -> Option<(Result<Request, CodecError>, usize)> {
-        let (framing, limits) = (self.framing, self.limits);
-        let fits = |claimed, before: &[u8]| limits.allow(claimed, || is_known || takes_token(framing, before));
-        match self.splitter.split(bytes, objects_of_request, fits) {
-            Ok(None) => None,
-            Ok(Some((frame, length))) => Some((self.read(frame), length)),
-            Err(err) => Some((Err(err), bytes.len())),
-        }
-    }
-
-    /// Reads a request by the version that is spoken, and turns version 2 on where it asks for that: what follows may be here
-    /// already.
-    fn read(&mut self, mut frame: Frame<'_>) -> Result<Request, CodecError> {
-        let stage = self.stage;
-        self.stage = stage.max(Stage::Version1);
-        let action = Action::of(frame.objects().first().unwrap_or(&Object::Other), self.framing)?;
-        let is_later = Action::VERSION_2.contains(&action);
-        let options = match stage {
-            Stage::First if action == Action::Hello => frame.take_options(),
-            _ if action == Action::Hello => return Err(CodecError::LateHello),
-            Stage::First | Stage::Version1 if is_later => return Err(CodecError::UnknownAction),
-            Stage::First | Stage::Version1 => Options::default(),
-            Stage::Version2 => frame.take_options(),
-        };
-        let request = Request::from_frame(action, &frame, &options)?;
-        if matches!(request, Request::Hello { version, .. } if version >= VERSION) {
-            self.stage = Stage::Version2;
-        }
-        Ok(request)
-    }
-}
-
-impl RequestLimits {
-    fn allow(self, claimed: u64, is_more_allowed: impl Fn() -> bool) -> Result<(), CodecError> {
-        at_most(self.stranger_max_bytes.min(self.max_bytes), claimed)
-            .or_else(|err| if is_more_allowed() { at_most(self.max_bytes, claimed) } else { Err(err) })
-    }
-}
-
-/// Whether these first bytes of a request hold an action that a token authenticates.
-fn takes_token(framing: Framing, bytes: &[u8]) -> bool {
-    first_object(framing, bytes).and_then(|object| Action::of(&object, framing).ok()).is_some_and(Action::takes_token)
-}
-
-/// How many objects a bare request has, by its action.
-fn objects_of_request(frame: &Frame<'_>) -> Result<usize, CodecError> {
-    match frame.objects() {
-        [action, ..] => Ok(1 + Action::of(action, Framing::Bare)?.arity()),
-        [] => Ok(1),
     }
 }

@@ -4,8 +4,8 @@ use super::Service;
 use super::error::ServiceError;
 use super::password::Verdict;
 use super::session::Asker;
-use crate::domain::{Network, Overdrawn, Password, Secret, Token, Username};
-use crate::store::{Draft, Refusal};
+use crate::domain::{Network, Overdrawn, Password, Secret, Token, UserId, Username};
+use crate::store::{Author, Draft, Origin, Refusal};
 
 /// A login that may be committed: the password was right.
 #[derive(Debug)]
@@ -35,13 +35,54 @@ pub(super) async fn register(
     Ok(Draft::Register { username, password_hash })
 }
 
-/// Checks a password: one comparison, whether the name is known or not.
+/// Checks a password, and makes the draft of a login.
 pub(super) async fn log_in(
+    service: &Service,
+    asker: Asker,
+    origin: Origin,
+    username: &str,
+    password: &Secret,
+) -> Result<LogIn, ServiceError> {
+    let (user_id, new_password_hash) = verify(service, asker, username, password).await?;
+    let token = Token::random();
+    let draft = Draft::LogIn { user_id, token_hash: token.hash(), new_password_hash, origin };
+    Ok(LogIn { draft, token })
+}
+
+/// Checks the old password, and hashes the new one.
+pub(super) async fn change_password(
+    service: &Service,
+    asker: Asker,
+    author: Author,
+    password: &Secret,
+    new_password: &Secret,
+) -> Result<Draft, ServiceError> {
+    let username = Username::parse(&author.username).map_err(|_| Refusal::NotAuthenticated)?;
+    let new_password = Password::choose(new_password, &username)?;
+    let (user_id, _) = verify(service, asker, &author.username, password).await?;
+    let password_hash = service.passwords.hash(new_password, asker.since).await?;
+    Ok(Draft::ChangePassword { author, user_id, password_hash })
+}
+
+/// Checks the password of somebody who wants to be gone.
+pub(super) async fn delete(
+    service: &Service,
+    asker: Asker,
+    author: Author,
+    password: &Secret,
+) -> Result<Draft, ServiceError> {
+    let (user_id, _) = verify(service, asker, &author.username, password).await?;
+    Ok(Draft::DeleteAccount { author, user_id })
+}
+
+/// Checks a password: one comparison, whether the name is known or not. Whose it is, and its hash anew, where the stored one was
+/// made at another cost.
+async fn verify(
     service: &Service,
     asker: Asker,
     username: &str,
     password: &Secret,
-) -> Result<LogIn, ServiceError> {
+) -> Result<(UserId, Option<String>), ServiceError> {
     // First, for it costs nothing, and what nobody can have chosen is no guess.
     let password = Password::parse(password).map_err(|_| ServiceError::WrongPassword)?;
     // Names that nobody can have are one name: what is tried under them matters only as work for the server.
@@ -60,9 +101,7 @@ pub(super) async fn log_in(
     if let Some(tried) = &tried {
         service.logins.forgive(tried);
     }
-    let token = Token::random();
-    let draft = Draft::LogIn { user_id: credentials.user_id, token_hash: token.hash(), new_password_hash: new_hash };
-    Ok(LogIn { draft, token })
+    Ok((credentials.user_id, new_hash))
 }
 
 /// Where the asker is, if what comes from there is counted.
@@ -124,7 +163,8 @@ mod tests {
         /// How a login ends, and what each hash has cost that was computed for it.
         async fn log_in(&self, name: &str, password: &str) -> (Result<LogIn, ServiceError>, Vec<PasswordCost>) {
             let asker = Asker { address: Ipv4Addr::LOCALHOST.into(), since: Instant::now() };
-            let result = log_in(&self.service, asker, name, &Secret::new(password)).await;
+            let origin = Origin { address: String::new(), client: None };
+            let result = log_in(&self.service, asker, origin, name, &Secret::new(password)).await;
             (result, self.service.passwords.take_computed())
         }
     }

@@ -16,9 +16,9 @@ use super::ticket::{LogInTicket, Settled, Ticket};
 use super::{Receiver, Registry};
 use crate::domain::{Epoch, MessageId, Nonce, TokenHash, UserId};
 use crate::outbox::Following;
-use crate::protocol::{Framing, Response, StampRef, Update};
+use crate::protocol::{Conversation, Framing, Response, StampRef, Update};
 use crate::registry::Online;
-use crate::store::{Committed, LoggedIn, Outcome, Refusal, Sent, SentTo, Synced};
+use crate::store::{Committed, LoggedIn, Membership, Outcome, Refusal, Sent, SentTo, Synced};
 use bytes::Bytes;
 
 #[derive(Debug)]
@@ -53,9 +53,35 @@ impl Dispatcher {
             Outcome::LoggedIn(logged_in) => self.log_in(logged_in, ticket),
             Outcome::LoggedOut { user_id, token_hash } => self.log_out(user_id, &token_hash, ticket),
             Outcome::Synced(synced) => self.sync(synced, ticket),
-            Outcome::Joined { user_id, group_id } => {
-                self.registry.join(user_id, group_id);
+            Outcome::Joined(membership) => {
+                self.registry.join(membership.user_id, membership.group_id);
                 accept(ticket);
+                self.tell_members(&membership, &joined(&membership));
+            }
+            Outcome::Left(membership) => {
+                accept(ticket);
+                self.leave(&membership);
+            }
+            Outcome::ContactChanged { user_id, contact, is_added } => {
+                accept(ticket);
+                let username = contact.to_string();
+                let change =
+                    if is_added { Update::ContactAdded { username } } else { Update::ContactRemoved { username } };
+                self.tell_user(user_id, &change);
+            }
+            Outcome::Read { user_id, target, message_id } => {
+                accept(ticket);
+                self.tell_user(user_id, &Update::Read { of: name(&target), id: self.epoch.id(message_id) });
+            }
+            Outcome::Identified(user_id) => identify(ticket, user_id),
+            Outcome::SessionsEnded { user_id, ended } => {
+                accept(ticket);
+                self.end_sessions(user_id, &ended, "revoked");
+            }
+            Outcome::AccountDeleted { user_id, ended, left } => {
+                accept(ticket);
+                left.iter().for_each(|membership| self.leave(membership));
+                self.end_sessions(user_id, &ended, "account_deleted");
             }
             Outcome::Sent(sent) => {
                 let id = self.epoch.id(sent.message_id);
@@ -98,7 +124,33 @@ impl Dispatcher {
             receiver.outbox.attach(user_id, mark, self.published);
         }
         // A connection that ended meanwhile drops the presence with the message.
-        drop(settled.send(Settled::LoggedIn { presence, username }));
+        drop(settled.send(Settled::LoggedIn { presence, user_id, username }));
+    }
+
+    /// Members are told while the one who leaves still is one, so that their other connections are told too.
+    fn leave(&self, membership: &Membership) {
+        let Membership { user_id, username, group_id, group_name } = membership;
+        let left = Update::Left { group_name: group_name.to_string(), username: username.to_string() };
+        self.tell_members(membership, &left);
+        self.registry.leave(*user_id, *group_id);
+    }
+
+    fn tell_members(&self, membership: &Membership, change: &Update) {
+        let bytes = Bytes::from(change.encode(Framing::Array));
+        self.registry.for_members(membership.group_id, |receiver| receiver.outbox.hint(bytes.clone()));
+    }
+
+    fn tell_user(&self, user_id: UserId, change: &Update) {
+        let bytes = Bytes::from(change.encode(Framing::Array));
+        self.registry.for_user(user_id, |receiver| receiver.outbox.hint(bytes.clone()));
+    }
+
+    fn end_sessions(&self, user_id: UserId, ended: &[TokenHash], code: &str) {
+        for token_hash in ended {
+            for receiver in self.registry.list_session(user_id, token_hash) {
+                receiver.end(code);
+            }
+        }
     }
 
     fn sync(&self, synced: Synced, ticket: Ticket) {
@@ -115,6 +167,7 @@ impl Dispatcher {
             gap: gap.map(|oldest| encode(Update::Gap { id: self.epoch.id(oldest) })),
             head,
             synced: encode(Update::Synced { id: self.epoch.id(head) }),
+            refresh: encode(Update::Refresh),
         };
         outbox.follow(following, self.published);
     }
@@ -224,6 +277,26 @@ fn accept(ticket: Ticket) {
             drop(settled.send(Settled::Done));
         }
         Ticket::Save(saved) => drop(saved.send(())),
+        Ticket::Identify(_, identified) => drop(identified),
+    }
+}
+
+/// Says whose token it is, and notes that it was shown.
+fn identify(ticket: Ticket, user_id: UserId) {
+    if let Ticket::Identify(receiver, identified) = ticket {
+        receiver.is_known.store(true, Ordering::Relaxed);
+        identified.send(Ok(user_id)).ok();
+    }
+}
+
+fn joined(membership: &Membership) -> Update {
+    Update::Joined { group_name: membership.group_name.to_string(), username: membership.username.to_string() }
+}
+
+fn name(target: &SentTo) -> Conversation {
+    match target {
+        SentTo::User { username, .. } => Conversation::With(username.to_string()),
+        SentTo::Group { group_name, .. } => Conversation::Group(group_name.to_string()),
     }
 }
 
@@ -235,5 +308,8 @@ fn refuse(ticket: Ticket, refusal: Refusal) {
             drop(settled.send(Settled::Refused));
         }
         Ticket::Save(saved) => drop(saved),
+        Ticket::Identify(_, identified) => {
+            identified.send(Err(refusal)).ok();
+        }
     }
 }

@@ -31,6 +31,12 @@ pub enum ServiceError {
     /// A version older than the one that begins with `hello`.
     #[error("with hello, a client speaks version 2 or newer")]
     Version,
+    /// A stretch of history has one direction.
+    #[error("history goes before a message or after one, not both")]
+    BothDirections,
+    /// A page has an entry at least.
+    #[error("a limit is 1 or more")]
+    Limit,
     /// A connection follows the log once.
     #[error("this connection is synced already")]
     SyncedAlready,
@@ -133,7 +139,7 @@ impl ServiceError {
     fn code(&self) -> &'static str {
         match self {
             Self::Codec(CodecError::UnknownAction) => "unknown_action",
-            Self::Codec(_) => "bad_request",
+            Self::Codec(_) | Self::BothDirections | Self::Limit => "bad_request",
             Self::Username(_) => "invalid_username",
             Self::GroupName(_) => "invalid_group_name",
             Self::Password(_) => "invalid_password",
@@ -175,6 +181,9 @@ fn code(refusal: Refusal) -> &'static str {
         Refusal::GroupNameTaken => "group_name_taken",
         Refusal::UnknownGroup => "unknown_group",
         Refusal::AlreadyMember => "already_a_member",
+        Refusal::OwnSession => "own_session",
+        Refusal::UnknownSession => "unknown_session",
+        Refusal::UnknownMessage => "unknown_message",
         Refusal::NotAMember => "not_a_member",
         Refusal::Conflict => "conflict",
         Refusal::RateLimited { .. } => "rate_limited",
@@ -192,6 +201,9 @@ fn sentence(refusal: Refusal) -> &'static str {
         Refusal::GroupNameTaken => "this group name is taken",
         Refusal::UnknownGroup => "there is no such group",
         Refusal::AlreadyMember => "you are a member of this group already",
+        Refusal::OwnSession => "this is the session that asks; log out to end it",
+        Refusal::UnknownSession => "there is no such session",
+        Refusal::UnknownMessage => "there is no such message",
         Refusal::NotAMember => "there is no such group, or you are not a member of it",
         Refusal::Conflict => "this nonce was used for another message",
         Refusal::RateLimited { .. } => "you are sending too much too fast; try again in a few seconds",

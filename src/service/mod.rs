@@ -9,6 +9,7 @@ mod contact;
 mod dispatch;
 mod error;
 mod group;
+mod list;
 mod marks;
 mod message;
 mod pace;
@@ -103,6 +104,7 @@ pub struct Service {
     registrations: Buckets<Network>,
     limits: Limits,
     epoch: Epoch,
+    registry: Arc<Registry>,
 }
 
 /// A running service and its tasks.
@@ -135,7 +137,7 @@ impl Service {
         let dispatcher = dispatch::Dispatcher::new(Arc::clone(&registry), Arc::clone(&marks), head, epoch.clone());
         let savers = [
             tokio::spawn(marks::save_regularly(Arc::clone(&marks), store.clone(), saving_ends.clone())),
-            tokio::spawn(upkeep::save_regularly(registry, store.clone(), saving_ends)),
+            tokio::spawn(upkeep::save_regularly(Arc::clone(&registry), store.clone(), saving_ends)),
         ];
         let service = Self {
             store,
@@ -145,6 +147,7 @@ impl Service {
             registrations: Buckets::new(config.limits.registration_rate),
             limits: config.limits.clone(),
             epoch,
+            registry,
         };
         let dispatcher = tokio::spawn(dispatcher.run(committed));
         Ok(Started { service: Arc::new(service), database, quick_check, writer, dispatcher, savers })

@@ -10,12 +10,15 @@ use tokio::sync::oneshot;
 
 use super::error::ServiceError;
 use super::ticket::{self, LogInTicket, Reply, Settled, Ticket};
-use super::{Probe, Receiver, Service, account, contact, group, message};
-use crate::domain::{Secret, Token, TokenHash};
+use super::{Probe, Receiver, Service, account, contact, group, list, message};
+use crate::domain::{Secret, SessionId, Token, TokenHash, UserId};
 use crate::outbox::Outbox;
 use crate::protocol::{Request, Response, VERSION, Welcome, WireLimits};
 use crate::registry::Presence;
-use crate::store::{After, Author, Draft, Refusal};
+use crate::store::{After, Author, Draft, Origin, Refusal};
+
+/// Units: characters of what a client calls itself that are kept.
+const CLIENT_CHARS: usize = 64;
 
 /// The rules' side of one connection. Requests take effect and are answered in the order in which they are handed in.
 ///
@@ -29,6 +32,8 @@ pub struct Session {
     address: IpAddr,
     /// The same for every request but a login.
     done: Bytes,
+    /// The program that the client is, as it calls itself.
+    client: Option<String>,
     login: Option<LogIn>,
     /// The login before: what it was sent may still be on its way. One is enough, for its client has received all of it before
     /// it logs in again, or else has not waited for the response to its logout.
@@ -44,6 +49,7 @@ pub(super) struct Asker {
 
 /// This connection's login.
 struct LogIn {
+    user_id: UserId,
     username: Arc<str>,
     token_hash: TokenHash,
     presence: Presence<Receiver>,
@@ -56,7 +62,7 @@ impl Session {
     pub fn new(service: Arc<Service>, outbox: Arc<Outbox>, address: IpAddr, probe: Probe) -> Self {
         let done = Response::Done.encode(outbox.framing()).into();
         let receiver = Arc::new(Receiver::new(Arc::clone(&outbox), probe));
-        Self { service, outbox, receiver, address, done, login: None, departed: None }
+        Self { service, outbox, receiver, address, done, client: None, login: None, departed: None }
     }
 
     /// Carries a request out. Returns when the next may be handed in; the response goes into the outbox by itself.
@@ -145,15 +151,99 @@ impl Session {
                 let author = self.author(username, &token)?;
                 self.submit(sequence, group::join(author, &group_name), asker.since).await
             }
-            Request::Hello { version, .. } => self.welcome(sequence, version),
+            later => self.handle_later(sequence, asker, later).await,
+        }
+    }
+
+    /// What version 2 has besides.
+    async fn handle_later(&mut self, sequence: u64, asker: Asker, request: Request) -> Result<(), ServiceError> {
+        match request {
+            Request::Hello { version, client } => self.welcome(sequence, version, client),
             Request::Resume { username, token } => self.resume(sequence, asker, username, &token).await,
             Request::Sync { username, token, after } => {
                 self.sync(sequence, asker, username, &token, after.as_deref()).await
             }
-            Request::Whisper { .. } | Request::MessageGroup { .. } => {
-                unreachable!("messages are not handled alone")
+            Request::RemoveContact { username, token, contact } => {
+                let author = self.author(username, &token)?;
+                self.submit(sequence, contact::remove(author, contact), asker.since).await
+            }
+            Request::LeaveGroup { username, token, group_name } => {
+                let author = self.author(username, &token)?;
+                self.submit(sequence, group::leave(author, &group_name), asker.since).await
+            }
+            Request::MarkRead { username, token, of, id } => {
+                let author = self.author(username, &token)?;
+                let upto = self.service.epoch.parse(&id).map_or(After::Unknown, After::Message);
+                self.submit(sequence, Draft::MarkRead { author, of: list::of(of), upto }, asker.since).await
+            }
+            Request::EndSession { username, token, session } => {
+                let author = self.author(username, &token)?;
+                let session_id = session.parse().ok().map(SessionId);
+                self.submit(sequence, Draft::EndSession { author, session_id }, asker.since).await
+            }
+            Request::EndOtherSessions { username, token } => {
+                let author = self.author(username, &token)?;
+                self.submit(sequence, Draft::EndOtherSessions { author }, asker.since).await
+            }
+            Request::ChangePassword { username, token, password, new_password } => {
+                let author = self.author(username, &token)?;
+                let draft = account::change_password(&self.service, asker, author, &password, &new_password).await?;
+                self.submit(sequence, draft, asker.since).await
+            }
+            Request::DeleteAccount { username, token, password } => {
+                let author = self.author(username, &token)?;
+                let draft = account::delete(&self.service, asker, author, &password).await?;
+                self.submit(sequence, draft, asker.since).await
+            }
+            asked => {
+                let response = self.list(asker, asked).await?;
+                self.outbox.respond(sequence, response.encode(self.outbox.framing()).into());
+                Ok(())
             }
         }
+    }
+
+    /// What is asked for without changing anything.
+    async fn list(&self, asker: Asker, request: Request) -> Result<Response, ServiceError> {
+        let service = &self.service;
+        match request {
+            Request::History { username, token, of, range } => {
+                list::history(service, self.identify(asker, username, &token).await?, of, &range).await
+            }
+            Request::Contacts { username, token, page } => {
+                list::contacts(service, self.identify(asker, username, &token).await?, &page).await
+            }
+            Request::Groups { username, token, page } => {
+                list::groups(service, self.identify(asker, username, &token).await?, &page).await
+            }
+            Request::Members { username, token, group_name, page } => {
+                list::members(service, self.identify(asker, username, &token).await?, &group_name, &page).await
+            }
+            Request::FindGroups { username, token, prefix, page } => {
+                self.identify(asker, username, &token).await?;
+                list::find_groups(service, &prefix, &page).await
+            }
+            Request::Sessions { username, token } => {
+                let own = Token::parse(&token).ok_or(Refusal::NotAuthenticated)?.hash();
+                list::sessions(service, self.identify(asker, username, &token).await?, &own).await
+            }
+            other => unreachable!("{:?} is handled elsewhere", other.action()),
+        }
+    }
+
+    /// Whose token this is. This connection's own login is known; for others the writer is asked.
+    async fn identify(&self, asker: Asker, username: String, token: &Secret) -> Result<UserId, ServiceError> {
+        let author = self.author(username, token)?;
+        if let Some(login) = self.login.as_ref().filter(|_| author.is_own_login)
+            && login.username.eq_ignore_ascii_case(&author.username)
+        {
+            return Ok(login.user_id);
+        }
+        let (identified, is_identified) = oneshot::channel();
+        let ticket = Ticket::Identify(Arc::clone(&self.receiver), identified);
+        self.queue(Draft::Identify { author }, ticket, asker.since).await?;
+        // Without a word only when the server ends, and this connection with it.
+        Ok(is_identified.await.unwrap_or(Err(Refusal::Busy))?)
     }
 
     async fn log_in(
@@ -166,7 +256,9 @@ impl Session {
         if self.login.is_some() {
             return Err(ServiceError::LoggedInAlready);
         }
-        let account::LogIn { draft, token } = account::log_in(&self.service, asker, username, password).await?;
+        let origin = Origin { address: self.address.to_string(), client: self.client.clone() };
+        let log_in = account::log_in(&self.service, asker, origin, username, password);
+        let account::LogIn { draft, token } = log_in.await?;
         self.begin(sequence, asker, draft, token).await
     }
 
@@ -190,17 +282,21 @@ impl Session {
         let (settled, is_settled) = oneshot::channel();
         let ticket = Ticket::LogIn(LogInTicket { reply: self.reply(sequence, true), token, settled });
         self.queue(draft, ticket, asker.since).await?;
-        if let Ok(Settled::LoggedIn { presence, username }) = is_settled.await {
-            self.login = Some(LogIn { username, token_hash: token.hash(), presence, is_synced: false });
+        if let Ok(Settled::LoggedIn { presence, user_id, username }) = is_settled.await {
+            self.login = Some(LogIn { user_id, username, token_hash: token.hash(), presence, is_synced: false });
         }
         Ok(())
     }
 
     /// Turns version 2 on. The decoder does so too, for the same request.
-    fn welcome(&mut self, sequence: u64, version: i64) -> Result<(), ServiceError> {
+    fn welcome(&mut self, sequence: u64, version: i64, client: Option<String>) -> Result<(), ServiceError> {
         if version < VERSION {
             return Err(ServiceError::Version);
         }
+        // Only people read it, in the list of their sessions.
+        self.client = client
+            .map(|client| client.chars().take(CLIENT_CHARS).collect())
+            .filter(|client: &String| !client.is_empty());
         self.outbox.speak_version_2();
         let limits = self.service.limits();
         let welcome = Welcome {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Receiver;
 use super::error::ServiceError;
-use crate::domain::Token;
+use crate::domain::{Token, UserId};
 use crate::outbox::Outbox;
 use crate::protocol::{Refused, Response};
 use crate::registry::Presence;
@@ -25,6 +25,8 @@ pub(super) enum Ticket {
     Request(Reply, oneshot::Sender<Settled>),
     /// Into an outbox and to the connection, whose user is online from then on.
     LogIn(LogInTicket),
+    /// To the connection alone, which goes on to read for the user whose token it is.
+    Identify(Arc<Receiver>, oneshot::Sender<Result<UserId, Refusal>>),
     /// To a saver; dropped without a word when nothing was saved.
     Save(oneshot::Sender<()>),
 }
@@ -48,6 +50,7 @@ pub(super) enum Settled {
     Done,
     LoggedIn {
         presence: Presence<Receiver>,
+        user_id: UserId,
         /// As registered.
         username: Arc<str>,
     },

@@ -5,9 +5,9 @@ use sqlx::{Connection, SqliteConnection};
 use super::connect::error_code;
 use super::draft::Draft;
 use super::message::Row;
-use super::plan::Plan;
-use super::{OpenError, StoreError, contact, group, mark, message, pair, session, user};
-use crate::domain::MessageId;
+use super::plan::{Leaving, Plan};
+use super::{OpenError, StoreError, contact, group, mark, message, pair, read_mark, session, user};
+use crate::domain::{MessageId, SessionId, TokenHash};
 
 /// Why a batch was not committed.
 #[derive(Debug)]
@@ -83,19 +83,42 @@ async fn write(conn: &mut SqliteConnection, draft: &Draft, plan: &Plan, now_ms: 
             user::insert(conn, user_id, username, password_hash, now_ms).await?;
             mark::insert(conn, user_id, mark).await
         }
-        (&Plan::InsertSession { session_id, .. }, Draft::LogIn { user_id, token_hash, new_password_hash }) => {
+        (&Plan::InsertSession { session_id, .. }, Draft::LogIn { user_id, token_hash, new_password_hash, origin }) => {
             if let Some(password_hash) = new_password_hash {
                 user::update_password_hash(conn, *user_id, password_hash).await?;
             }
-            session::insert(conn, session_id, *user_id, token_hash, now_ms).await
+            session::insert(conn, session_id, *user_id, token_hash, origin, now_ms).await
         }
         (&Plan::DeleteSession { session_id, .. }, _) => session::delete(conn, session_id).await,
+        (Plan::DeleteSessions { user_id, ended }, draft) => {
+            if let Draft::ChangePassword { password_hash, .. } = draft {
+                user::update_password_hash(conn, *user_id, password_hash).await?;
+            }
+            delete_sessions(conn, ended).await
+        }
+        (Plan::DeleteUser { user_id, ended, left }, _) => {
+            for leaving in left {
+                leave(conn, *leaving).await?;
+            }
+            delete_sessions(conn, ended).await?;
+            contact::delete_all(conn, *user_id).await?;
+            read_mark::delete_all(conn, *user_id).await?;
+            user::update_deleted(conn, *user_id, now_ms).await
+        }
+        (&Plan::DeleteContact { user_id, contact_id }, _) => contact::delete(conn, user_id, contact_id).await,
+        (&Plan::EndMember(leaving), _) => leave(conn, leaving).await,
+        (&Plan::UpdateReadMark { user_id, target, message_id }, _) => {
+            read_mark::update(conn, user_id, target.conversation_with(user_id), message_id).await
+        }
         (&Plan::InsertContact { user_id, contact_id }, _) => contact::insert(conn, user_id, contact_id, now_ms).await,
         (&Plan::InsertGroup { group_id, owner_id, joined_id }, Draft::CreateGroup { group_name, .. }) => {
             group::insert(conn, group_id, group_name, owner_id, now_ms).await?;
             group::insert_member(conn, group_id, owner_id, joined_id, now_ms).await
         }
-        (&Plan::InsertMember { group_id, user_id, joined_id }, _) => {
+        (&Plan::InsertMember { group_id, user_id, joined_id, takes_over }, _) => {
+            if takes_over {
+                group::update_owner(conn, group_id, user_id).await?;
+            }
             group::insert_member(conn, group_id, user_id, joined_id, now_ms).await
         }
         (&Plan::InsertMessage { new_pair: Some((low_id, high_id)), .. }, _) => {
@@ -108,6 +131,19 @@ async fn write(conn: &mut SqliteConnection, draft: &Draft, plan: &Plan, now_ms: 
         }
         _ => Ok(()),
     }
+}
+
+async fn delete_sessions(conn: &mut SqliteConnection, ended: &[(TokenHash, SessionId)]) -> Result<(), sqlx::Error> {
+    let sessions: Vec<SessionId> = ended.iter().map(|(_, session_id)| *session_id).collect();
+    session::delete_all(conn, &sessions).await
+}
+
+async fn leave(conn: &mut SqliteConnection, leaving: Leaving) -> Result<(), sqlx::Error> {
+    let Leaving { group_id, user_id, left_id, new_owner } = leaving;
+    if let Some(new_owner) = new_owner {
+        group::update_owner(conn, group_id, new_owner).await?;
+    }
+    group::update_left(conn, group_id, user_id, left_id).await
 }
 
 #[cfg(test)]

@@ -41,6 +41,10 @@ pub(super) struct User {
     pub(super) mark: MessageId,
     /// Groups of which this user is a member now, in ascending order.
     pub(super) groups: Vec<GroupId>,
+    /// Tokens of this user's sessions.
+    sessions: Vec<TokenHash>,
+    /// The account has ended; only its name is left.
+    is_deleted: bool,
     /// What this user has said of late, against their rate. A rollback gives nothing back: what failed was work, too.
     said: Bucket,
 }
@@ -49,8 +53,10 @@ pub(super) struct User {
 pub(super) struct Group {
     /// As created.
     pub(super) name: Arc<str>,
-    /// How many members it has now.
-    pub(super) members: u32,
+    /// A member, or the last one where there is none.
+    pub(super) owner_id: UserId,
+    /// In the order in which they joined.
+    pub(super) members: Vec<UserId>,
 }
 
 /// A change, with what it takes to undo it.
@@ -59,6 +65,10 @@ enum Change {
     UserAdded(UserId),
     GroupAdded(GroupId, String),
     MemberAdded(UserId, GroupId),
+    /// From this place among the members.
+    MemberRemoved(UserId, GroupId, usize),
+    OwnerChanged(GroupId, UserId),
+    UserDeleted(UserId),
     PairAdded(UserId, UserId),
     SessionAdded(TokenHash),
     SessionRemoved(TokenHash, Session),
@@ -74,22 +84,22 @@ impl Directory {
         directory.committed_head = directory.head;
         directory.oldest = message::find_oldest(conn).await?.unwrap_or(directory.head.next());
         directory.pairs = pair::list(conn).await?.into_iter().collect();
-        for (user_id, username) in user::list_names(conn).await? {
+        for (user_id, username, is_deleted) in user::list_names(conn).await? {
             directory.put_user(user_id, &username, MessageId(0));
+            directory.user_mut(user_id).is_deleted = is_deleted;
         }
         for (user_id, message_id) in mark::list(conn).await? {
             directory.user_mut(user_id).mark = message_id;
         }
-        for (group_id, group_name, group_key) in group::list_names(conn).await? {
-            directory.put_group(group_id, &group_name, group_key);
+        for (group_id, group_name, group_key, owner_id) in group::list_names(conn).await? {
+            directory.put_group(group_id, &group_name, group_key, owner_id);
         }
         for (user_id, group_id) in group::list_memberships(conn).await? {
-            directory.user_mut(user_id).groups.push(group_id);
-            directory.group_mut(group_id).members += 1;
+            directory.put_member(user_id, group_id);
         }
         for (token_hash, session) in session::list(conn).await? {
             directory.newest_session = directory.newest_session.max(session.session_id);
-            directory.sessions.insert(token_hash, session);
+            directory.put_session(token_hash, session);
         }
         Ok(directory)
     }
@@ -103,7 +113,13 @@ impl Directory {
         self.oldest
     }
 
+    /// The user who has this name now.
     pub(super) fn find_user(&self, name: &str) -> Option<UserId> {
+        self.find_name(name).filter(|user_id| !self.user(*user_id).is_deleted)
+    }
+
+    /// The user who has this name, or had it.
+    pub(super) fn find_name(&self, name: &str) -> Option<UserId> {
         match self.user_ids.get(name) {
             None => self.user_ids.get(&name.to_ascii_lowercase()).copied(),
             found => found.copied(),
@@ -135,6 +151,11 @@ impl Directory {
         self.sessions.get_mut(token_hash)
     }
 
+    /// The sessions of a user.
+    pub(super) fn sessions_of(&self, user_id: UserId) -> impl Iterator<Item = (TokenHash, SessionId)> {
+        self.user(user_id).sessions.iter().map(|token_hash| (*token_hash, self.sessions[token_hash].session_id))
+    }
+
     /// Whose token this is.
     pub(super) fn user_of(&self, token_hash: &TokenHash) -> Option<UserId> {
         self.sessions.get(token_hash).map(|session| session.user_id)
@@ -151,20 +172,37 @@ impl Directory {
         user_id
     }
 
-    pub(super) fn add_group(&mut self, name: &GroupName) -> GroupId {
+    pub(super) fn add_group(&mut self, name: &GroupName, owner_id: UserId) -> GroupId {
         let group_id = self.newest_group.next();
-        self.put_group(group_id, name.as_str(), name.key().to_owned());
+        self.put_group(group_id, name.as_str(), name.key().to_owned(), owner_id);
         self.provisional.push(Change::GroupAdded(group_id, name.key().to_owned()));
         group_id
     }
 
     /// The caller has checked that this user is no member.
     pub(super) fn add_member(&mut self, user_id: UserId, group_id: GroupId) {
-        let groups = &mut self.user_mut(user_id).groups;
-        let place = groups.partition_point(|&other| other < group_id);
-        groups.insert(place, group_id);
-        self.group_mut(group_id).members += 1;
+        self.put_member(user_id, group_id);
         self.provisional.push(Change::MemberAdded(user_id, group_id));
+    }
+
+    /// The caller has checked that this user is a member.
+    pub(super) fn remove_member(&mut self, user_id: UserId, group_id: GroupId) {
+        self.user_mut(user_id).groups.retain(|&other| other != group_id);
+        let members = &mut self.group_mut(group_id).members;
+        let place = members.iter().position(|&other| other == user_id).expect("the two lists say the same");
+        members.remove(place);
+        self.provisional.push(Change::MemberRemoved(user_id, group_id, place));
+    }
+
+    pub(super) fn change_owner(&mut self, group_id: GroupId, owner_id: UserId) {
+        let before = std::mem::replace(&mut self.group_mut(group_id).owner_id, owner_id);
+        self.provisional.push(Change::OwnerChanged(group_id, before));
+    }
+
+    /// The caller has ended this user's memberships and sessions.
+    pub(super) fn delete_user(&mut self, user_id: UserId) {
+        self.user_mut(user_id).is_deleted = true;
+        self.provisional.push(Change::UserDeleted(user_id));
     }
 
     /// Notes that two users have whispered; `false` when they had before.
@@ -196,14 +234,20 @@ impl Directory {
         self.newest_session = self.newest_session.next();
         let session_id = self.newest_session;
         let session = Session { session_id, user_id, last_used_at_ms: now_ms, stored_use_at_ms: now_ms };
-        self.sessions.insert(token_hash, session);
+        self.put_session(token_hash, session);
         self.provisional.push(Change::SessionAdded(token_hash));
         session_id
     }
 
     pub(super) fn remove_session(&mut self, token_hash: &TokenHash) -> Option<Session> {
-        let session = self.sessions.remove(token_hash)?;
+        let session = self.take_session(token_hash)?;
         self.provisional.push(Change::SessionRemoved(*token_hash, session));
+        Some(session)
+    }
+
+    fn take_session(&mut self, token_hash: &TokenHash) -> Option<Session> {
+        let session = self.sessions.remove(token_hash)?;
+        self.user_mut(session.user_id).sessions.retain(|other| other != token_hash);
         Some(session)
     }
 
@@ -260,17 +304,23 @@ impl Directory {
             }
             Change::MemberAdded(user_id, group_id) => {
                 self.user_mut(user_id).groups.retain(|&other| other != group_id);
-                self.group_mut(group_id).members -= 1;
+                self.group_mut(group_id).members.retain(|&other| other != user_id);
             }
+            Change::MemberRemoved(user_id, group_id, place) => {
+                self.put_member(user_id, group_id);
+                let members = &mut self.group_mut(group_id).members;
+                members.pop();
+                members.insert(place, user_id);
+            }
+            Change::OwnerChanged(group_id, before) => self.group_mut(group_id).owner_id = before,
+            Change::UserDeleted(user_id) => self.user_mut(user_id).is_deleted = false,
             Change::PairAdded(low, high) => {
                 self.pairs.remove(&(low, high));
             }
             Change::SessionAdded(token_hash) => {
-                self.sessions.remove(&token_hash);
+                self.take_session(&token_hash);
             }
-            Change::SessionRemoved(token_hash, session) => {
-                self.sessions.insert(token_hash, session);
-            }
+            Change::SessionRemoved(token_hash, session) => self.put_session(token_hash, session),
             Change::MarkMoved(user_id, before) => self.user_mut(user_id).mark = before,
             Change::UseStored(token_hash, before) => {
                 if let Some(session) = self.sessions.get_mut(&token_hash) {
@@ -283,14 +333,33 @@ impl Directory {
     fn put_user(&mut self, user_id: UserId, username: &str, mark: MessageId) {
         self.newest_user = self.newest_user.max(user_id);
         self.user_ids.insert(username.to_ascii_lowercase(), user_id);
-        self.users
-            .insert(user_id, User { username: username.into(), mark, groups: Vec::new(), said: Bucket::default() });
+        let user = User {
+            username: username.into(),
+            mark,
+            groups: Vec::new(),
+            sessions: Vec::new(),
+            is_deleted: false,
+            said: Bucket::default(),
+        };
+        self.users.insert(user_id, user);
     }
 
-    fn put_group(&mut self, group_id: GroupId, group_name: &str, group_key: String) {
+    fn put_member(&mut self, user_id: UserId, group_id: GroupId) {
+        let groups = &mut self.user_mut(user_id).groups;
+        let place = groups.partition_point(|&other| other < group_id);
+        groups.insert(place, group_id);
+        self.group_mut(group_id).members.push(user_id);
+    }
+
+    fn put_session(&mut self, token_hash: TokenHash, session: Session) {
+        self.user_mut(session.user_id).sessions.push(token_hash);
+        self.sessions.insert(token_hash, session);
+    }
+
+    fn put_group(&mut self, group_id: GroupId, group_name: &str, group_key: String, owner_id: UserId) {
         self.newest_group = self.newest_group.max(group_id);
         self.group_ids.insert(group_key, group_id);
-        self.groups.insert(group_id, Group { name: group_name.into(), members: 0 });
+        self.groups.insert(group_id, Group { name: group_name.into(), owner_id, members: Vec::new() });
     }
 
     fn group_mut(&mut self, group_id: GroupId) -> &mut Group {
@@ -310,9 +379,12 @@ mod tests {
     fn a_rollback_takes_back_everything_since_the_last_commit() {
         let mut directory = Directory::default();
         let ada = directory.add_user(&Username::parse("Ada").unwrap());
-        let rust = directory.add_group(&GroupName::parse("rust").unwrap());
+        let rust = directory.add_group(&GroupName::parse("rust").unwrap(), ada);
         let token_hash = TokenHash([1; 32]);
         directory.add_session(token_hash, ada, 0);
+        let eve = directory.add_user(&Username::parse("eve").unwrap());
+        directory.add_member(eve, rust);
+        directory.add_member(ada, rust);
         directory.add_message();
         directory.commit();
         let before = format!(
@@ -321,8 +393,10 @@ mod tests {
         );
 
         directory.add_user(&Username::parse("bob").unwrap());
-        directory.add_group(&GroupName::parse("go").unwrap());
-        directory.add_member(ada, rust);
+        directory.add_group(&GroupName::parse("go").unwrap(), ada);
+        directory.change_owner(rust, eve);
+        directory.remove_member(eve, rust);
+        directory.delete_user(eve);
         directory.remove_session(&token_hash);
         let head = directory.add_message();
         directory.move_mark(ada, head);

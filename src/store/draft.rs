@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Content, GroupId, GroupName, MessageId, Nonce, TokenHash, UserId, Username};
+use crate::domain::{Content, GroupId, GroupName, MessageId, Nonce, SessionId, TokenHash, UserId, Username};
 
 /// Who asks, as they say. Whether it is true is decided when the writer takes the draft, for a token may end meanwhile.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub enum Draft {
     /// A new user.
     Register { username: Username, password_hash: String },
     /// A new session for a user whose password was right, and that password hashed anew where its cost was out of date.
-    LogIn { user_id: UserId, token_hash: TokenHash, new_password_hash: Option<String> },
+    LogIn { user_id: UserId, token_hash: TokenHash, new_password_hash: Option<String>, origin: Origin },
     /// The end of a session.
     LogOut { token_hash: TokenHash },
     /// A user among one's contacts. `contact` is a name in any case; what nobody could be called nobody is called.
@@ -32,6 +32,22 @@ pub enum Draft {
     CreateGroup { author: Author, group_name: GroupName },
     /// A membership. `None` is a name that no group can have.
     JoinGroup { author: Author, group_name: Option<GroupName> },
+    /// Whose token it is.
+    Identify { author: Author },
+    /// A user not among one's contacts any more.
+    RemoveContact { author: Author, contact: String },
+    /// The end of a membership.
+    LeaveGroup { author: Author, group_name: Option<GroupName> },
+    /// Up to where one has read a conversation.
+    MarkRead { author: Author, of: Of, upto: After },
+    /// The end of one of one's sessions.
+    EndSession { author: Author, session_id: Option<SessionId> },
+    /// The end of all of one's sessions but the one that asks.
+    EndOtherSessions { author: Author },
+    /// Another password, and the end of all sessions but the one that asks. The password of `user_id` was right.
+    ChangePassword { author: Author, user_id: UserId, password_hash: String },
+    /// The end of an account. The password of `user_id` was right.
+    DeleteAccount { author: Author, user_id: UserId },
     /// A login by token.
     Resume { author: Author },
     /// The place in the log from which a connection follows it.
@@ -56,6 +72,24 @@ impl Draft {
             _ => None,
         }
     }
+}
+
+/// Where a session begins.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The client's address.
+    pub address: String,
+    /// The program, as it calls itself.
+    pub client: Option<String>,
+}
+
+/// A conversation, by a name in any case. What nobody could be called nobody is called.
+#[derive(Debug, Clone)]
+pub enum Of {
+    /// Whispers with a user.
+    User(String),
+    /// What is said in a group; `None` is a name that no group can have.
+    Group(Option<GroupName>),
 }
 
 /// Behind which message a connection wants to follow the log.
@@ -88,11 +122,44 @@ pub enum Outcome {
     /// A connection may follow the log.
     Synced(Synced),
     /// A user is a member from now on.
-    Joined {
+    Joined(Membership),
+    /// A user is no member any more.
+    Left(Membership),
+    /// A user's contacts are others.
+    ContactChanged {
+        /// Whose.
+        user_id: UserId,
+        /// Who was added or removed: their name, as registered.
+        contact: Arc<str>,
+        /// Whether they are a contact now.
+        is_added: bool,
+    },
+    /// A user has read a conversation further.
+    Read {
         /// Who.
         user_id: UserId,
-        /// Of what.
-        group_id: GroupId,
+        /// Which.
+        target: SentTo,
+        /// Up to where.
+        message_id: MessageId,
+    },
+    /// Whose token it is.
+    Identified(UserId),
+    /// Sessions of a user have ended, other than the one that asked.
+    SessionsEnded {
+        /// Whose.
+        user_id: UserId,
+        /// Their tokens'.
+        ended: Vec<TokenHash>,
+    },
+    /// An account has ended, and all its sessions and memberships with it.
+    AccountDeleted {
+        /// Whose.
+        user_id: UserId,
+        /// The sessions' tokens'.
+        ended: Vec<TokenHash>,
+        /// The memberships.
+        left: Vec<Membership>,
     },
     /// A message is in the log.
     Sent(Sent),
@@ -103,6 +170,19 @@ pub enum Outcome {
         /// When it was accepted. Units: milliseconds since 1970.
         sent_at_ms: i64,
     },
+}
+
+/// Who is, or was, a member of what.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    /// Who.
+    pub user_id: UserId,
+    /// Their name, as registered.
+    pub username: Arc<str>,
+    /// Of what.
+    pub group_id: GroupId,
+    /// Its name, as created.
+    pub group_name: Arc<str>,
 }
 
 /// Where a connection follows the log from.
@@ -155,7 +235,7 @@ pub struct Sent {
 }
 
 /// To whom a message was sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the fields are named by their types")]
 pub enum SentTo {
     /// A whisper, with the recipient's name as registered.
@@ -181,6 +261,12 @@ pub enum Refusal {
     UnknownGroup,
     /// A member joins once.
     AlreadyMember,
+    /// One's own session ends by logging out.
+    OwnSession,
+    /// One has no such session.
+    UnknownSession,
+    /// There is no such message.
+    UnknownMessage,
     /// No group has this name, or its messages are not for this user.
     NotAMember,
     /// Its author has used the nonce for another message.

@@ -45,18 +45,198 @@ pub(super) async fn insert_member(
     Ok(())
 }
 
-/// Every group's id, name and key.
-pub(super) async fn list_names(conn: &mut SqliteConnection) -> Result<Vec<(GroupId, String, String)>, sqlx::Error> {
-    let rows =
-        sqlx::query!("select group_id, group_name, group_key from groups order by group_id").fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| (GroupId(row.group_id), row.group_name, row.group_key)).collect())
+/// Ends a membership: the member is owed the ids up to `left_id`.
+pub(super) async fn update_left(
+    conn: &mut SqliteConnection,
+    group_id: GroupId,
+    user_id: UserId,
+    left_id: MessageId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update group_members set left_id = ? where group_id = ? and user_id = ? and left_id is null",
+        left_id.0,
+        group_id.0,
+        user_id.0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
-/// Every current membership, in ascending order for each user.
+pub(super) async fn update_owner(
+    conn: &mut SqliteConnection,
+    group_id: GroupId,
+    owner_id: UserId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update groups set owner_id = ? where group_id = ?", owner_id.0, group_id.0).execute(conn).await?;
+    Ok(())
+}
+
+/// Every group's id, name, key and owner.
+pub(super) async fn list_names(
+    conn: &mut SqliteConnection,
+) -> Result<Vec<(GroupId, String, String, UserId)>, sqlx::Error> {
+    let rows = sqlx::query!("select group_id, group_name, group_key, owner_id from groups order by group_id")
+        .fetch_all(conn)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (GroupId(row.group_id), row.group_name, row.group_key, UserId(row.owner_id)))
+        .collect())
+}
+
+/// Every current membership, the oldest first.
 pub(super) async fn list_memberships(conn: &mut SqliteConnection) -> Result<Vec<(UserId, GroupId)>, sqlx::Error> {
-    let rows =
-        sqlx::query!("select user_id, group_id from group_members where left_id is null order by user_id, group_id")
-            .fetch_all(conn)
-            .await?;
+    let rows = sqlx::query!("select user_id, group_id from group_members where left_id is null order by membership_id")
+        .fetch_all(conn)
+        .await?;
     Ok(rows.into_iter().map(|row| (UserId(row.user_id), GroupId(row.group_id))).collect())
+}
+
+/// A group that somebody is a member of.
+#[derive(Debug)]
+pub struct OwnGroupRow {
+    /// Its name, as created.
+    pub group_name: String,
+    /// Whether it is theirs.
+    pub is_owner: bool,
+    /// Messages of others behind the one up to which they have read, at most as many as were to be counted.
+    pub unread: i64,
+    /// The newest message that they may read.
+    pub last_id: Option<i64>,
+}
+
+/// Groups of which `user_id` is a member, in the order of their keys, behind `after_key`. Unread ones are counted up to
+/// `max_unread`.
+pub(super) async fn list_own(
+    conn: &mut SqliteConnection,
+    user_id: UserId,
+    after_key: &str,
+    limit: i64,
+    max_unread: i64,
+) -> Result<Vec<OwnGroupRow>, sqlx::Error> {
+    sqlx::query_as!(
+        OwnGroupRow,
+        r#"select group_name, owner_id = ?1 as "is_owner!: bool",
+            (select count(*) from (
+                select 1 from messages
+                where messages.conversation = -groups.group_id and sender_id <> ?1
+                    and messages.message_id > max(joined_id, coalesce(read_marks.message_id, 0))
+                limit ?4
+            )) as "unread!: i64",
+            (select max(messages.message_id) from messages
+                where messages.conversation = -groups.group_id and messages.message_id > joined_id) as "last_id: i64"
+        from group_members join groups using (group_id)
+        left join read_marks on read_marks.user_id = ?1 and read_marks.conversation = -groups.group_id
+        where group_members.user_id = ?1 and left_id is null and group_key > ?2
+        order by group_key limit ?3"#,
+        user_id.0,
+        after_key,
+        limit,
+        max_unread
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A member of a group.
+#[derive(Debug)]
+pub struct MemberRow {
+    /// Who.
+    pub user_id: i64,
+    /// Their name, as registered.
+    pub username: String,
+    /// Whether the group is theirs.
+    pub is_owner: bool,
+}
+
+/// Members in the order of their folded names, behind `after_key`; none unless `asker_id` is a member.
+pub(super) async fn list_members(
+    conn: &mut SqliteConnection,
+    asker_id: UserId,
+    group_key: &str,
+    after_key: &str,
+    limit: i64,
+) -> Result<Vec<MemberRow>, sqlx::Error> {
+    sqlx::query_as!(
+        MemberRow,
+        r#"select users.user_id, username, users.user_id = owner_id as "is_owner!: bool"
+        from groups join group_members using (group_id) join users on users.user_id = group_members.user_id
+        where group_key = ?2 and left_id is null and username_key > ?3
+            and exists (
+                select 1 from group_members as own
+                where own.group_id = groups.group_id and own.user_id = ?1 and own.left_id is null
+            )
+        order by username_key limit ?4"#,
+        asker_id.0,
+        group_key,
+        after_key,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The id of a group of which a user is or was a member.
+pub(super) async fn find_own(
+    conn: &mut SqliteConnection,
+    user_id: UserId,
+    group_key: &str,
+) -> Result<Option<GroupId>, sqlx::Error> {
+    let group_id = sqlx::query_scalar!(
+        "select group_id from groups join group_members using (group_id) where group_key = ? and user_id = ? limit 1",
+        group_key,
+        user_id.0
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(group_id.map(GroupId))
+}
+
+/// Whether a user is a member of a group now.
+pub(super) async fn is_member(
+    conn: &mut SqliteConnection,
+    user_id: UserId,
+    group_key: &str,
+) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"select count(*) as "found!: i64" from groups join group_members using (group_id)
+        where group_key = ? and user_id = ? and left_id is null"#,
+        group_key,
+        user_id.0
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(found > 0)
+}
+
+/// A group that there is.
+#[derive(Debug)]
+pub struct FoundGroupRow {
+    /// Its name, as created.
+    pub group_name: String,
+    /// How many members it has.
+    pub members: i64,
+}
+
+/// Groups whose key begins with `prefix`, in the order of their keys, behind `after_key`.
+pub(super) async fn list_by_prefix(
+    conn: &mut SqliteConnection,
+    prefix: &str,
+    after_key: &str,
+    limit: i64,
+) -> Result<Vec<FoundGroupRow>, sqlx::Error> {
+    sqlx::query_as!(
+        FoundGroupRow,
+        r#"select group_name, (
+                select count(*) from group_members where group_members.group_id = groups.group_id and left_id is null
+            ) as "members!: i64"
+        from groups where group_key >= ?1 and group_key < ?1 || char(0x10ffff) and group_key > ?2
+        order by group_key limit ?3"#,
+        prefix,
+        after_key,
+        limit
+    )
+    .fetch_all(conn)
+    .await
 }

@@ -26,6 +26,16 @@ pub(super) enum Target {
     Group(GroupId),
 }
 
+impl Target {
+    /// The conversation that this is with `user_id`, as the table has it.
+    pub(super) fn conversation_with(self, user_id: UserId) -> i64 {
+        match self {
+            Self::User(other) => (user_id.min(other).0 << 31) | user_id.max(other).0,
+            Self::Group(group_id) => -group_id.0,
+        }
+    }
+}
+
 /// A message to be inserted; its id follows from its place in the batch.
 #[derive(Debug)]
 pub(super) struct Row<'a> {

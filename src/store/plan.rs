@@ -3,15 +3,18 @@
 //! Decided when the writer takes a draft, from memory that changes only in commit order: of two who want one name, or of a
 //! message and the logout before it, both cannot pass.
 
+mod account;
+mod group;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::directory::{Directory, User};
-use super::draft::{After, Author, Draft, LoggedIn, Outcome, Refusal, Sent, SentTo, Synced};
+use super::draft::{After, Author, Draft, LoggedIn, Membership, Of, Outcome, Refusal, Sent, SentTo, Synced};
 use super::message::{Earlier, Row, Target};
 use super::session::Session;
 use crate::config::DELIVERIES_PER_MESSAGE;
-use crate::domain::{Content, GroupId, GroupName, MessageId, Nonce, Overdrawn, Rate, SessionId, TokenHash, UserId};
+use crate::domain::{Content, GroupId, MessageId, Nonce, Overdrawn, Rate, SessionId, TokenHash, UserId};
 
 /// How a draft was decided: what is to be written, and by which ids.
 #[derive(Debug)]
@@ -31,7 +34,21 @@ pub(super) enum Plan {
         session_id: SessionId,
         user_id: UserId,
     },
+    /// Sessions of a user end, and perhaps their password is another from now on.
+    DeleteSessions {
+        user_id: UserId,
+        ended: Vec<(TokenHash, SessionId)>,
+    },
+    DeleteUser {
+        user_id: UserId,
+        ended: Vec<(TokenHash, SessionId)>,
+        left: Vec<Leaving>,
+    },
     InsertContact {
+        user_id: UserId,
+        contact_id: UserId,
+    },
+    DeleteContact {
         user_id: UserId,
         contact_id: UserId,
     },
@@ -44,7 +61,16 @@ pub(super) enum Plan {
         group_id: GroupId,
         user_id: UserId,
         joined_id: MessageId,
+        /// Whether nobody was there, so that who joins owns the group.
+        takes_over: bool,
     },
+    EndMember(Leaving),
+    UpdateReadMark {
+        user_id: UserId,
+        target: Target,
+        message_id: MessageId,
+    },
+    Identify(UserId),
     InsertMessage {
         message_id: MessageId,
         sent_at_ms: i64,
@@ -71,6 +97,16 @@ pub(super) enum Plan {
     },
 }
 
+/// The end of a membership.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leaving {
+    pub(super) group_id: GroupId,
+    pub(super) user_id: UserId,
+    pub(super) left_id: MessageId,
+    /// To whom the group passes, if it has to.
+    pub(super) new_owner: Option<UserId>,
+}
+
 /// What deciding needs besides the directory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
@@ -94,7 +130,7 @@ pub(super) fn plan(directory: &mut Directory, draft: &Draft, moment: Moment) -> 
 
 fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Plan, Refusal> {
     match draft {
-        Draft::Register { username, .. } => match directory.find_user(username.as_str()) {
+        Draft::Register { username, .. } => match directory.find_name(username.as_str()) {
             Some(_) => Err(Refusal::UsernameTaken),
             None => Ok(Plan::InsertUser { user_id: directory.add_user(username), mark: directory.head() }),
         },
@@ -122,8 +158,20 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
             }
             Ok(Plan::InsertContact { user_id, contact_id })
         }
-        Draft::CreateGroup { author, group_name } => create_group(directory, author, group_name, moment),
-        Draft::JoinGroup { author, group_name } => join_group(directory, author, group_name.as_ref(), moment),
+        Draft::Identify { author } => Ok(Plan::Identify(authenticate(directory, author, moment)?)),
+        Draft::RemoveContact { author, contact } => {
+            let user_id = authenticate(directory, author, moment)?;
+            let contact_id = directory.find_user(contact).ok_or(Refusal::UnknownUser)?;
+            Ok(Plan::DeleteContact { user_id, contact_id })
+        }
+        Draft::LeaveGroup { author, group_name } => group::leave(directory, author, group_name.as_ref(), moment),
+        Draft::MarkRead { author, of, upto } => mark_read(directory, author, of, *upto, moment),
+        Draft::EndSession { author, session_id } => account::end_session(directory, author, *session_id, moment),
+        Draft::EndOtherSessions { author } => account::end_others(directory, author, moment),
+        Draft::ChangePassword { author, user_id, .. } => account::change_password(directory, author, *user_id, moment),
+        Draft::DeleteAccount { author, user_id } => account::delete(directory, author, *user_id, moment),
+        Draft::CreateGroup { author, group_name } => group::create(directory, author, group_name, moment),
+        Draft::JoinGroup { author, group_name } => group::join(directory, author, group_name.as_ref(), moment),
         Draft::Whisper { author, recipient, content, nonce } => {
             let sender_id = authenticate(directory, author, moment)?;
             let target = directory.find_user(recipient).map(Target::User).ok_or(Refusal::UnknownUser);
@@ -158,31 +206,6 @@ fn note_use(directory: &mut Directory, token_hash: &TokenHash, moment: Moment) {
     if let Some(session) = directory.session_mut(token_hash) {
         session.last_used_at_ms = session.last_used_at_ms.max(moment.now_ms);
     }
-}
-
-fn create_group(directory: &mut Directory, author: &Author, name: &GroupName, moment: Moment) -> Result<Plan, Refusal> {
-    let owner_id = authenticate(directory, author, moment)?;
-    if directory.find_group(name).is_some() {
-        return Err(Refusal::GroupNameTaken);
-    }
-    let group_id = directory.add_group(name);
-    directory.add_member(owner_id, group_id);
-    Ok(Plan::InsertGroup { group_id, owner_id, joined_id: directory.head() })
-}
-
-fn join_group(
-    directory: &mut Directory,
-    author: &Author,
-    name: Option<&GroupName>,
-    moment: Moment,
-) -> Result<Plan, Refusal> {
-    let user_id = authenticate(directory, author, moment)?;
-    let group_id = name.and_then(|name| directory.find_group(name)).ok_or(Refusal::UnknownGroup)?;
-    if directory.is_member(user_id, group_id) {
-        return Err(Refusal::AlreadyMember);
-    }
-    directory.add_member(user_id, group_id);
-    Ok(Plan::InsertMember { group_id, user_id, joined_id: directory.head() })
 }
 
 fn log_in(directory: &Directory, user_id: UserId) -> LoggedIn {
@@ -246,11 +269,36 @@ fn charge(directory: &mut Directory, sender_id: UserId, target: Target, moment: 
     let Some(rate) = moment.message_rate else { return Ok(Duration::ZERO) };
     let members = match target {
         Target::User(_) => 1,
-        Target::Group(group_id) => directory.group(group_id).members,
+        Target::Group(group_id) => u32::try_from(directory.group(group_id).members.len()).unwrap_or(u32::MAX),
     };
     let cost = rate.cost().max(rate.cost().saturating_mul(members) / DELIVERIES_PER_MESSAGE);
     let taken = directory.said_by(sender_id).take(rate, cost, OVERDRAFT, moment.now);
     taken.map_err(|Overdrawn { wait }| Refusal::RateLimited { wait })
+}
+
+/// Notes up to where somebody has read a conversation of theirs.
+fn mark_read(
+    directory: &mut Directory,
+    author: &Author,
+    of: &Of,
+    upto: After,
+    moment: Moment,
+) -> Result<Plan, Refusal> {
+    let user_id = authenticate(directory, author, moment)?;
+    let target = match of {
+        Of::User(name) => Target::User(directory.find_name(name).ok_or(Refusal::UnknownUser)?),
+        Of::Group(name) => {
+            let group_id = name.as_ref().and_then(|name| directory.find_group(name));
+            let own = group_id.filter(|group_id| directory.is_member(user_id, *group_id));
+            Target::Group(own.ok_or(Refusal::NotAMember)?)
+        }
+    };
+    match upto {
+        After::Message(message_id) if message_id <= directory.head() => {
+            Ok(Plan::UpdateReadMark { user_id, target, message_id })
+        }
+        _ => Err(Refusal::UnknownMessage),
+    }
 }
 
 fn save_marks(directory: &mut Directory, marks: &[(UserId, MessageId)]) -> Plan {
@@ -305,6 +353,7 @@ impl Plan {
                 | Self::Repeat { .. }
                 | Self::Resume { .. }
                 | Self::Sync(_)
+                | Self::Identify(_)
                 | Self::InsertMessage { new_pair: None, .. }
         )
     }
@@ -319,24 +368,35 @@ impl Plan {
             }
             (_, Draft::LogOut { token_hash }) => Outcome::LoggedOut { user_id: None, token_hash },
             (Self::Sync(synced), _) => Outcome::Synced(synced),
+            (Self::Identify(user_id), _) => Outcome::Identified(user_id),
             (Self::Repeat { message_id, sent_at_ms }, _) => Outcome::Repeated { message_id, sent_at_ms },
             (
                 Self::InsertGroup { group_id, owner_id: user_id, .. } | Self::InsertMember { group_id, user_id, .. },
                 _,
-            ) => Outcome::Joined { user_id, group_id },
+            ) => Outcome::Joined(membership(directory, user_id, group_id)),
+            (Self::EndMember(left), _) => Outcome::Left(membership(directory, left.user_id, left.group_id)),
+            (plan @ (Self::InsertContact { user_id, contact_id } | Self::DeleteContact { user_id, contact_id }), _) => {
+                let contact = Arc::clone(&directory.user(contact_id).username);
+                let is_added = matches!(plan, Self::InsertContact { .. });
+                Outcome::ContactChanged { user_id, contact, is_added }
+            }
+            (Self::DeleteSessions { user_id, ended }, _) => {
+                Outcome::SessionsEnded { user_id, ended: ended.into_iter().map(|(token_hash, _)| token_hash).collect() }
+            }
+            (Self::DeleteUser { user_id, ended, left }, _) => Outcome::AccountDeleted {
+                user_id,
+                ended: ended.into_iter().map(|(token_hash, _)| token_hash).collect(),
+                left: left.iter().map(|left| membership(directory, user_id, left.group_id)).collect(),
+            },
+            (Self::UpdateReadMark { user_id, target, message_id }, _) => {
+                Outcome::Read { user_id, target: name_target(directory, target), message_id }
+            }
             (
                 Self::InsertMessage { message_id, sent_at_ms, sender_id, target, overdrawn, .. },
                 Draft::Whisper { content, nonce, .. } | Draft::MessageGroup { content, nonce, .. },
             ) => {
                 let sender = Arc::clone(&directory.user(sender_id).username);
-                let target = match target {
-                    Target::User(user_id) => {
-                        SentTo::User { user_id, username: Arc::clone(&directory.user(user_id).username) }
-                    }
-                    Target::Group(group_id) => {
-                        SentTo::Group { group_id, group_name: Arc::clone(&directory.group(group_id).name) }
-                    }
-                };
+                let target = name_target(directory, target);
                 Outcome::Sent(Sent { message_id, sent_at_ms, sender_id, sender, target, content, nonce, overdrawn })
             }
             _ => Outcome::Done,
@@ -344,10 +404,23 @@ impl Plan {
     }
 }
 
+fn membership(directory: &Directory, user_id: UserId, group_id: GroupId) -> Membership {
+    let (username, group_name) = (&directory.user(user_id).username, &directory.group(group_id).name);
+    Membership { user_id, username: Arc::clone(username), group_id, group_name: Arc::clone(group_name) }
+}
+
+fn name_target(directory: &Directory, target: Target) -> SentTo {
+    match target {
+        Target::User(user_id) => SentTo::User { user_id, username: Arc::clone(&directory.user(user_id).username) },
+        Target::Group(group_id) => SentTo::Group { group_id, group_name: Arc::clone(&directory.group(group_id).name) },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Content, Username};
+    use crate::domain::{GroupName, Username};
+    use crate::store::Origin;
 
     fn moment() -> Moment {
         Moment { now_ms: 0, now: Instant::now(), token_lifetime_ms: 1000, message_rate: None }
@@ -373,7 +446,8 @@ mod tests {
         let rust = GroupName::parse("rust").unwrap();
         plan(&mut directory, &Draft::CreateGroup { author: ada, group_name: rust.clone() }, moment());
 
-        let log_in = Draft::LogIn { user_id: bob_id, token_hash: TokenHash([9; 32]), new_password_hash: None };
+        let origin = Origin { address: String::new(), client: None };
+        let log_in = Draft::LogIn { user_id: bob_id, token_hash: TokenHash([9; 32]), new_password_hash: None, origin };
         let planned = plan(&mut directory, &log_in, moment());
         plan(&mut directory, &Draft::JoinGroup { author: bob, group_name: Some(rust) }, moment());
 
@@ -444,7 +518,7 @@ mod tests {
         let (mut directory, moment) = (Directory::default(), counting(Instant::now()));
         let (ada_id, ada) = logged_in(&mut directory, "ada");
         let group_name = GroupName::parse("everybody").unwrap();
-        let group_id = directory.add_group(&group_name);
+        let group_id = directory.add_group(&group_name, ada_id);
         directory.add_member(ada_id, group_id);
         for n in 1..1000 {
             let user_id = directory.add_user(&username(&n.to_string()));

@@ -2,6 +2,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::draft::Origin;
 use crate::domain::{SessionId, TokenHash, UserId};
 
 /// A session, and what use was made of it.
@@ -19,16 +20,19 @@ pub(super) async fn insert(
     session_id: SessionId,
     user_id: UserId,
     token_hash: &TokenHash,
+    origin: &Origin,
     now_ms: i64,
 ) -> Result<(), sqlx::Error> {
     let token_hash = token_hash.0.as_slice();
     sqlx::query!(
-        "insert into sessions (session_id, user_id, token_hash, created_at_ms, last_used_at_ms)
-        values (?1, ?2, ?3, ?4, ?4)",
+        "insert into sessions (session_id, user_id, token_hash, created_at_ms, last_used_at_ms, address, client)
+        values (?1, ?2, ?3, ?4, ?4, ?5, ?6)",
         session_id.0,
         user_id.0,
         token_hash,
-        now_ms
+        now_ms,
+        origin.address,
+        origin.client
     )
     .execute(conn)
     .await?;
@@ -80,4 +84,39 @@ pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<(TokenHash, 
             (token_hash, session)
         })
         .collect())
+}
+
+/// One of somebody's sessions. Times in milliseconds since 1970.
+#[derive(Debug)]
+pub struct SessionRow {
+    /// Its id.
+    pub session_id: i64,
+    /// When it began.
+    pub created_at_ms: i64,
+    /// When it was last used, to the hour.
+    pub last_used_at_ms: i64,
+    /// Where it began.
+    pub address: Option<String>,
+    /// The program that began it, as it calls itself.
+    pub client: Option<String>,
+    /// Whether it is the one that asks.
+    pub is_own: bool,
+}
+
+/// A user's sessions, the oldest first; `own` is the token of the one that asks.
+pub(super) async fn list_of(
+    conn: &mut SqliteConnection,
+    user_id: UserId,
+    own: &TokenHash,
+) -> Result<Vec<SessionRow>, sqlx::Error> {
+    let own = own.0.as_slice();
+    sqlx::query_as!(
+        SessionRow,
+        r#"select session_id, created_at_ms, last_used_at_ms, address, client, token_hash = ?2 as "is_own!: bool"
+        from sessions where user_id = ?1 order by session_id"#,
+        user_id.0,
+        own
+    )
+    .fetch_all(conn)
+    .await
 }

@@ -57,9 +57,12 @@ pub(super) async fn find_credentials_by_key(
     conn: &mut SqliteConnection,
     username_key: &str,
 ) -> Result<Option<Credentials>, sqlx::Error> {
-    let row = sqlx::query!("select user_id, username, password_hash from users where username_key = ?", username_key)
-        .fetch_optional(conn)
-        .await?;
+    let row = sqlx::query!(
+        "select user_id, username, password_hash from users where username_key = ? and deleted_at_ms is null",
+        username_key
+    )
+    .fetch_optional(conn)
+    .await?;
     Ok(row.map(|row| Credentials {
         user_id: UserId(row.user_id),
         username: row.username,
@@ -67,7 +70,40 @@ pub(super) async fn find_credentials_by_key(
     }))
 }
 
-pub(super) async fn list_names(conn: &mut SqliteConnection) -> Result<Vec<(UserId, String)>, sqlx::Error> {
-    let rows = sqlx::query!("select user_id, username from users order by user_id").fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| (UserId(row.user_id), row.username)).collect())
+/// Ends an account: nobody can log in to it, and its name stays taken.
+pub(super) async fn update_deleted(
+    conn: &mut SqliteConnection,
+    user_id: UserId,
+    now_ms: i64,
+) -> Result<(), sqlx::Error> {
+    // The constraint wants a hash, and this is none of any password.
+    sqlx::query!(
+        "update users set deleted_at_ms = ?, password_hash = '$argon2id$' where user_id = ?",
+        now_ms,
+        user_id.0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Every user's id and name, and whether the account has ended.
+pub(super) async fn list_names(conn: &mut SqliteConnection) -> Result<Vec<(UserId, String, bool)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select user_id, username, deleted_at_ms is not null as "is_deleted!: bool" from users order by user_id"#
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (UserId(row.user_id), row.username, row.is_deleted)).collect())
+}
+
+/// The user who has, or had, a name.
+pub(super) async fn find_id_by_key(
+    conn: &mut SqliteConnection,
+    username_key: &str,
+) -> Result<Option<UserId>, sqlx::Error> {
+    let user_id = sqlx::query_scalar!("select user_id from users where username_key = ?", username_key)
+        .fetch_optional(conn)
+        .await?;
+    Ok(user_id.map(UserId))
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chinwag::client::{Client, ClientError, Login};
 use chinwag::config::{Clock, Config, PasswordCost, TlsConfig};
+use chinwag::domain::Secret;
 use chinwag::net::Tls;
 use chinwag::protocol::{Framing, Refused, Request, Response, Stamp, Update, Welcome};
 use chinwag::server::{ServeError, Server};
@@ -361,6 +362,16 @@ impl TestClient {
         within("an update or the end", self.client.next_update()).await.ok()
     }
 
+    /// The next message, whatever else is told before it.
+    pub(crate) async fn next_message(&mut self) -> Update {
+        loop {
+            let update = self.next_update().await;
+            if update.content().is_some() {
+                return update;
+            }
+        }
+    }
+
     /// The text of the next update.
     pub(crate) async fn next_content(&mut self) -> String {
         content(self.next_update().await)
@@ -403,6 +414,25 @@ impl TestClient {
     /// Ends the connection well.
     pub(crate) async fn close(self) -> Vec<Update> {
         within("the server to end the connection", self.client.close()).await.unwrap()
+    }
+
+    /// Asks for something with this client's name and token.
+    pub(crate) async fn ask_as(
+        &mut self,
+        request: impl FnOnce(String, Secret) -> Request,
+    ) -> Result<Response, Refused> {
+        let Login { username, token, .. } = self.login();
+        self.ask(&request(username, token)).await
+    }
+
+    /// Has something done with this client's name and token.
+    pub(crate) async fn done_as(&mut self, request: impl FnOnce(String, Secret) -> Request) {
+        assert_eq!(self.ask_as(request).await, Ok(Response::Done));
+    }
+
+    /// The code of a refusal.
+    pub(crate) async fn code_as(&mut self, request: impl FnOnce(String, Secret) -> Request) -> String {
+        self.ask_as(request).await.unwrap_err().code.unwrap()
     }
 
     /// What this client would send to whisper, as a request of its own.

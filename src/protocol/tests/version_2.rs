@@ -6,7 +6,10 @@ use proptest::sample::Index;
 
 use super::properties::cut;
 use super::*;
-use crate::protocol::{Stamp, Update, Welcome, WireLimits};
+use crate::protocol::{
+    Contact, ContactsPage, Conversation, FoundGroup, FoundPage, GroupsPage, HistoryPage, Member, MembersPage, OwnGroup,
+    Page, Range, Role, Said, SessionEntry, SessionList, Stamp, Update, Welcome, WireLimits,
+};
 
 fn hello(version: i64) -> Request {
     Request::Hello { version, client: Some("tests/1.0".to_owned()) }
@@ -42,7 +45,47 @@ fn any_request() -> impl Strategy<Value = Request> {
             token: token.into(),
             after
         }),
+        any_later_request(),
     ]
+}
+
+fn any_conversation() -> impl Strategy<Value = Conversation> {
+    prop_oneof![any_text().prop_map(Conversation::With), any_text().prop_map(Conversation::Group)]
+}
+
+/// Those that came after version 2 was on.
+fn any_later_request() -> impl Strategy<Value = Request> {
+    let optional = || proptest::option::of(any_text());
+    let page = (optional(), proptest::option::of(any::<i64>())).prop_map(|(after, limit)| Page { after, limit });
+    let range = (optional(), optional(), proptest::option::of(any::<i64>())).prop_map(|(before, after, limit)| Range {
+        before,
+        after,
+        limit,
+    });
+    let actions = proptest::sample::select(&Action::VERSION_2[3..]);
+    (actions, [any_text(), any_text(), any_text(), any_text()], any_conversation(), range, page).prop_map(
+        |(action, [username, token, third, fourth], of, range, page)| {
+            let token = token.into();
+            match action {
+                Action::History => Request::History { username, token, of, range },
+                Action::Contacts => Request::Contacts { username, token, page },
+                Action::RemoveContact => Request::RemoveContact { username, token, contact: third },
+                Action::Groups => Request::Groups { username, token, page },
+                Action::Members => Request::Members { username, token, group_name: third, page },
+                Action::FindGroups => Request::FindGroups { username, token, prefix: third, page },
+                Action::LeaveGroup => Request::LeaveGroup { username, token, group_name: third },
+                Action::MarkRead => Request::MarkRead { username, token, of, id: third },
+                Action::Sessions => Request::Sessions { username, token },
+                Action::EndSession => Request::EndSession { username, token, session: third },
+                Action::EndOtherSessions => Request::EndOtherSessions { username, token },
+                Action::ChangePassword => {
+                    Request::ChangePassword { username, token, password: third.into(), new_password: fourth.into() }
+                }
+                Action::DeleteAccount => Request::DeleteAccount { username, token, password: third.into() },
+                other => panic!("{other:?} is with the others"),
+            }
+        },
+    )
 }
 
 fn any_stamp() -> impl Strategy<Value = Option<Stamp>> {
@@ -72,6 +115,12 @@ fn any_reply() -> impl Strategy<Value = FromServer> {
         any_text().prop_map(|id| Update::Synced { id }),
         any_text().prop_map(|id| Update::Gap { id }),
         any_text().prop_map(|code| Update::SessionEnded { code }),
+        (any_text(), any_text()).prop_map(|(group_name, username)| Update::Joined { group_name, username }),
+        (any_text(), any_text()).prop_map(|(group_name, username)| Update::Left { group_name, username }),
+        any_text().prop_map(|username| Update::ContactAdded { username }),
+        any_text().prop_map(|username| Update::ContactRemoved { username }),
+        (any_conversation(), any_text()).prop_map(|(of, id)| Update::Read { of, id }),
+        Just(Update::Refresh),
     ];
     prop_oneof![response.prop_map(FromServer::Response), update.prop_map(FromServer::Update)]
 }
@@ -108,7 +157,7 @@ proptest! {
             Request::Whisper { nonce: Some(_), .. } | Request::MessageGroup { nonce: Some(_), .. } => {
                 Err(CodecError::WrongCount)
             }
-            Request::Resume { .. } | Request::Sync { .. } => Err(CodecError::UnknownAction),
+            _ if Action::VERSION_2.contains(&request.action()) => Err(CodecError::UnknownAction),
             _ => Ok(request),
         };
         prop_assert_eq!(decoded, [expected]);
@@ -135,6 +184,55 @@ fn a_welcome_and_a_login_with_a_head_are_read_as_they_were_written() {
     let bytes: Vec<u8> = replies.iter().flat_map(|reply| encode_reply(reply, Framing::Array)).collect();
 
     let decoded = decode_replies(Framing::Array, responses.map(|(action, _)| action), bytes.chunks(1));
+
+    assert_eq!(decoded, Ok(replies));
+}
+
+#[test]
+fn lists_are_read_as_they_were_written() {
+    let text = str::to_owned;
+    let said = |nonce| Said { id: text("0a-1"), at_ms: -1, sender: text("ada"), content: text("hi"), nonce };
+    let contact = |last_seen| Contact { username: text("bob"), online: true, last_seen };
+    let group = |last, role| OwnGroup { group: text("tea"), role, unread: 7, last };
+    let member = Member { username: text("bob"), role: Role::Owner, online: false };
+    let session =
+        |address, client| SessionEntry { session: text("1"), created_at: 1, used_at: 2, address, client, own: true };
+    let lists = [
+        (
+            Action::History,
+            Response::History(HistoryPage { messages: vec![said(None), said(Some(text("n")))], end: true }),
+        ),
+        (
+            Action::Contacts,
+            Response::Contacts(ContactsPage { contacts: vec![contact(None), contact(Some(3))], more: false }),
+        ),
+        (
+            Action::Groups,
+            Response::Groups(GroupsPage {
+                groups: vec![group(None, Role::Owner), group(Some(text("0a-2")), Role::Member)],
+                more: true,
+            }),
+        ),
+        (Action::Members, Response::Members(MembersPage { members: vec![member], more: false })),
+        (
+            Action::FindGroups,
+            Response::FoundGroups(FoundPage {
+                groups: vec![FoundGroup { group: text("tea"), members: 2 }],
+                more: false,
+            }),
+        ),
+        (
+            Action::Sessions,
+            Response::Sessions(SessionList {
+                sessions: vec![session(None, None), session(Some(text("::1")), Some(text("x/1")))],
+            }),
+        ),
+        (Action::History, Response::Refused(Refused::because("no"))),
+    ];
+    let replies: Vec<FromServer> = lists.iter().map(|(_, response)| FromServer::Response(response.clone())).collect();
+    let bytes: Vec<u8> = replies.iter().flat_map(|reply| encode_reply(reply, Framing::Array)).collect();
+
+    let decoded = decode_replies(Framing::Array, lists.map(|(action, _)| action), bytes.chunks(1));
 
     assert_eq!(decoded, Ok(replies));
 }
