@@ -63,6 +63,14 @@ pub enum Draft {
 }
 
 impl Draft {
+    /// Units: bytes of a message's content.
+    pub(super) fn content_bytes(&self) -> usize {
+        match self {
+            Self::Whisper { content, .. } | Self::MessageGroup { content, .. } => content.as_str().len(),
+            _ => 0,
+        }
+    }
+
     /// Who sends with which nonce, if this is a message with one.
     pub(super) fn nonce(&self) -> Option<(&Author, &Nonce)> {
         match self {

@@ -32,10 +32,11 @@ mod user;
 mod writer;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::SqlitePool;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
@@ -57,24 +58,38 @@ use crate::config::Config;
 use crate::domain::{Epoch, MessageId, UserId};
 use writer::Queued;
 
-/// Drafts that may wait for the writer, and as many again that a stalled commit has looked at. Units: drafts; with the
-/// longest contents 16 MiB each.
+/// Drafts that may wait for the writer, and as many again that a stalled commit has looked at. Units: drafts.
 const QUEUE_DRAFTS: usize = 1024;
+
+/// Contents that may wait for the writer: one commit's worth, for what waits longer makes everybody wait. Who finds no room waits
+/// in line at the connection that it comes from. Units: bytes.
+const QUEUE_BYTES: usize = writer::BATCH_BYTES;
 
 /// Batches that may wait for the dispatcher. One is being delivered while the next commits; more would only hide a lag.
 const QUEUE_BATCHES: usize = 4;
+
+/// What a content of so many bytes takes of the queue's room: no more than all of it.
+fn room_of(content_bytes: usize) -> u32 {
+    u32::try_from(content_bytes.min(QUEUE_BYTES)).expect("the queue is far smaller than that")
+}
 
 /// The way into the database. `T` is whatever the caller wants back with a draft's outcome.
 #[derive(Debug)]
 pub struct Store<T> {
     readers: SqlitePool,
     drafts: mpsc::Sender<Queued<T>>,
+    room: Arc<Semaphore>,
     busy_after: Duration,
 }
 
 impl<T> Clone for Store<T> {
     fn clone(&self) -> Self {
-        Self { readers: self.readers.clone(), drafts: self.drafts.clone(), busy_after: self.busy_after }
+        Self {
+            readers: self.readers.clone(),
+            drafts: self.drafts.clone(),
+            room: Arc::clone(&self.room),
+            busy_after: self.busy_after,
+        }
     }
 }
 
@@ -109,11 +124,12 @@ impl<T: Send + 'static> Store<T> {
         let mut database = open::open(&config.database_url, config.limits.busy_after).await?;
         let (drafts, queue) = mpsc::channel(QUEUE_DRAFTS);
         let (outcomes, committed) = mpsc::channel(QUEUE_BATCHES);
-        let store = Self { readers: database.readers.clone(), drafts, busy_after: config.limits.busy_after };
+        let room = Arc::new(Semaphore::new(QUEUE_BYTES));
+        let store = Self { readers: database.readers.clone(), drafts, room, busy_after: config.limits.busy_after };
         let path = database.path.clone();
         let epoch = meta::find_epoch(&mut database.writer).await?;
         let quick_check = database.was_left_unclean.then(|| QuickCheck::new(path.clone()));
-        let writer = writer::Writer::new(database, config, queue, outcomes).await?;
+        let writer = writer::Writer::new(database, config, (queue, Arc::clone(&store.room)), outcomes).await?;
         let head = writer.head();
         Ok(Opened { store, path, committed, head, epoch, quick_check, writer: tokio::spawn(writer.run()) })
     }
@@ -124,14 +140,21 @@ impl<T: Send + 'static> Store<T> {
     /// # Errors
     /// The ticket, when the queue stayed full for so long: nothing was or will be written.
     pub async fn submit(&self, draft: Draft, ticket: T, since: Instant) -> Result<(), T> {
-        let queued = Queued { draft, ticket, since };
-        match timeout_at((since + self.busy_after).into(), self.drafts.reserve()).await {
-            Ok(Ok(place)) => {
-                place.send(queued);
+        match timeout_at((since + self.busy_after).into(), self.reserve(draft.content_bytes())).await {
+            Ok(Some((place, room))) => {
+                // The writer gives it back when it takes the draft.
+                room.forget();
+                place.send(Queued { draft, ticket, since });
                 Ok(())
             }
-            Ok(Err(_)) | Err(_) => Err(queued.ticket),
+            Ok(None) | Err(_) => Err(ticket),
         }
+    }
+
+    /// A place in the queue, and room for so many bytes; `None` when the writer has ended.
+    async fn reserve(&self, bytes: usize) -> Option<(mpsc::Permit<'_, Queued<T>>, SemaphorePermit<'_>)> {
+        let room = self.room.acquire_many(room_of(bytes)).await.ok()?;
+        Some((self.drafts.reserve().await.ok()?, room))
     }
 
     /// Who a user is and how their password is hashed.

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, SqliteConnection, SqlitePool};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::interval_at;
 
 use super::batch::{self, Failure};
@@ -14,7 +15,7 @@ use super::directory::Directory;
 use super::draft::{Draft, Outcome, Refusal};
 use super::open::Database;
 use super::plan::{Moment, Plan, plan};
-use super::{Committed, OpenError, QUEUE_DRAFTS, StoreError, message};
+use super::{Committed, OpenError, QUEUE_DRAFTS, StoreError, message, room_of};
 use crate::config::{Clock, Config, whole_ms};
 use crate::domain::{MessageId, Nonce, Rate, UserId};
 
@@ -22,7 +23,7 @@ use crate::domain::{MessageId, Nonce, Rate, UserId};
 const BATCH_DRAFTS: usize = 1024;
 
 /// Units: bytes of content in one commit, beyond which it is closed.
-const BATCH_BYTES: usize = 1024 * 1024;
+pub(super) const BATCH_BYTES: usize = 1024 * 1024;
 
 /// How often a stalled commit looks for drafts that have waited too long.
 const EXPIRE_EVERY: Duration = Duration::from_millis(200);
@@ -43,6 +44,8 @@ pub(super) struct Queued<T> {
 #[derive(Debug)]
 struct Queue<T> {
     arriving: mpsc::Receiver<Queued<T>>,
+    /// What contents take of the queue.
+    room: Arc<Semaphore>,
     /// Drafts that were looked at during a stalled commit and are still young.
     waiting: VecDeque<Queued<T>>,
     busy_after: Duration,
@@ -83,7 +86,7 @@ impl<T: Send + 'static> Writer<T> {
     pub(super) async fn new(
         database: Database,
         config: &Config,
-        arriving: mpsc::Receiver<Queued<T>>,
+        (arriving, room): (mpsc::Receiver<Queued<T>>, Arc<Semaphore>),
         outcomes: mpsc::Sender<Committed<T>>,
     ) -> Result<Self, OpenError> {
         let Database { path, mut writer, readers, lock, .. } = database;
@@ -91,7 +94,7 @@ impl<T: Send + 'static> Writer<T> {
         Ok(Self {
             database: WritingConnection { path, conn: Some(writer), readers, _lock: lock },
             directory,
-            queue: Queue { arriving, waiting: VecDeque::new(), busy_after: config.limits.busy_after },
+            queue: Queue { arriving, room, waiting: VecDeque::new(), busy_after: config.limits.busy_after },
             outcomes,
             clock: config.clock.clone(),
             token_lifetime_ms: whole_ms(config.limits.token_lifetime),
@@ -239,7 +242,7 @@ impl<T> Queue<T> {
             None => Some(self.arriving.recv().await?),
         };
         while let Some(queued) = next {
-            content_bytes += content_length(&queued.draft);
+            content_bytes += self.take(&queued);
             drafts.push(queued.draft);
             tickets.push(queued.ticket);
             if drafts.len() == BATCH_DRAFTS || content_bytes >= BATCH_BYTES {
@@ -250,6 +253,13 @@ impl<T> Queue<T> {
         Some((drafts, tickets))
     }
 
+    /// Gives the room of a draft that is taken or refused to others. Units: bytes of its content.
+    fn take(&self, queued: &Queued<T>) -> usize {
+        let content_bytes = queued.draft.content_bytes();
+        self.room.add_permits(room_of(content_bytes) as usize);
+        content_bytes
+    }
+
     /// Takes out what has waited too long, and answers it.
     fn expire(&mut self) -> Committed<T> {
         while self.waiting.len() < QUEUE_DRAFTS {
@@ -258,14 +268,12 @@ impl<T> Queue<T> {
         }
         let now = Instant::now();
         let old = self.waiting.partition_point(|queued| now.duration_since(queued.since) >= self.busy_after);
-        self.waiting.drain(..old).map(|queued| (Outcome::Refused(Refusal::Busy), queued.ticket)).collect()
-    }
-}
-
-fn content_length(draft: &Draft) -> usize {
-    match draft {
-        Draft::Whisper { content, .. } | Draft::MessageGroup { content, .. } => content.as_str().len(),
-        _ => 0,
+        let old: Vec<Queued<T>> = self.waiting.drain(..old).collect();
+        let refuse = |queued: Queued<T>| {
+            self.take(&queued);
+            (Outcome::Refused(Refusal::Busy), queued.ticket)
+        };
+        old.into_iter().map(refuse).collect()
     }
 }
 
