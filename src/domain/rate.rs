@@ -59,6 +59,11 @@ impl Bucket {
         Ok(overdrawn)
     }
 
+    /// Gives back what cost `cost`.
+    pub fn give_back(&mut self, cost: Duration) {
+        self.full_at = self.full_at.and_then(|full_at| full_at.checked_sub(cost));
+    }
+
     /// Whether nothing is missing from it, as if nobody had ever taken anything.
     pub fn is_full(&self, now: Instant) -> bool {
         self.full_at.is_none_or(|full_at| full_at <= now)
@@ -107,6 +112,18 @@ mod tests {
         assert_eq!(bucket.take(rate, SECOND, Duration::ZERO, now), Err(Overdrawn { wait: 99 * SECOND }));
         assert!(!bucket.is_full(now + 99 * SECOND));
         assert!(bucket.is_full(now + 100 * SECOND));
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let (rate, now, mut bucket) = (Rate::new(1.0, SECOND), Instant::now(), Bucket::default());
+
+        for _ in 0..10 {
+            assert!(bucket.take(rate, rate.cost(), Duration::ZERO, now).is_ok());
+            bucket.give_back(rate.cost());
+        }
+
+        assert!(bucket.is_full(now));
     }
 
     #[test]

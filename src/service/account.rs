@@ -1,8 +1,11 @@
 //! Registering, logging in.
 
+use std::time::Duration;
+
 use super::Service;
 use super::error::ServiceError;
 use super::password::Verdict;
+use super::rates::Denied;
 use super::session::Asker;
 use crate::domain::{Network, Overdrawn, Password, Secret, Token, UserId, Username};
 use crate::store::{Author, Draft, Origin, Refusal};
@@ -23,15 +26,16 @@ pub(super) async fn register(
 ) -> Result<Draft, ServiceError> {
     let username = Username::parse(username)?;
     let password = Password::choose(password, &username)?;
-    if let Some(network) = counted(service, asker) {
-        let taken = service.registrations.take(network, asker.since);
-        taken.map_err(|Overdrawn { wait }| ServiceError::TooManyRegistrations { wait })?;
-    }
+    let attempt = service.registrations.begin(counted(service, asker), asker.since);
+    let attempt = attempt.map_err(|denied| denial(denied, |wait| ServiceError::TooManyRegistrations { wait }))?;
     // The writer decides; looking first only saves the work of hashing for a name that is taken.
-    if service.store.find_credentials(&username.key(), asker.since).await?.is_some() {
+    let is_taken = service.store.find_credentials(&username.key(), asker.since).await?.is_some();
+    if is_taken {
+        attempt.counts();
         return Err(Refusal::UsernameTaken.into());
     }
     let password_hash = service.passwords.hash(password, asker.since).await?;
+    attempt.counts();
     Ok(Draft::Register { username, password_hash })
 }
 
@@ -88,20 +92,25 @@ async fn verify(
     // Names that nobody can have are one name: what is tried under them matters only as work for the server.
     let username_key = Username::parse(username).map_or(String::new(), |username| username.key());
     let tried = counted(service, asker).map(|network| (username_key.clone(), network));
-    if let Some(tried) = &tried {
-        let taken = service.logins.take(tried.clone(), asker.since);
-        taken.map_err(|Overdrawn { wait }| ServiceError::TooManyTries { wait })?;
-    }
+    let attempt = service.logins.begin(tried, asker.since);
+    let attempt = attempt.map_err(|denied| denial(denied, |wait| ServiceError::TooManyTries { wait }))?;
     let credentials = service.store.find_credentials(&username_key, asker.since).await?;
     let stored = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
     let verdict = service.passwords.verify(password, stored, asker.since).await?;
     let (Some(credentials), Verdict::Right { new_hash }) = (credentials, verdict) else {
+        attempt.counts();
         return Err(ServiceError::WrongPassword);
     };
-    if let Some(tried) = &tried {
-        service.logins.forgive(tried);
-    }
+    attempt.forgives();
     Ok((credentials.user_id, new_hash))
+}
+
+/// What somebody is told whose attempt may not begin.
+fn denial(denied: Denied, overdrawn: impl FnOnce(Duration) -> ServiceError) -> ServiceError {
+    match denied {
+        Denied::Overdrawn(Overdrawn { wait }) => overdrawn(wait),
+        Denied::UnderWay => Refusal::Busy.into(),
+    }
 }
 
 /// Where the asker is, if what comes from there is counted.

@@ -47,6 +47,31 @@ async fn logging_in_again_and_again_is_no_guessing() {
 }
 
 #[tokio::test]
+async fn many_logins_at_once_with_the_right_password_are_no_guesses() {
+    let server = counting(|limits| limits.login_rate = Some(Limits::login_rate(0.05))).await;
+    server.register("ada").await.close().await;
+    let mut clients = Vec::new();
+    for _ in 0..30 {
+        clients.push(server.connect().await);
+    }
+
+    let logins = clients
+        .into_iter()
+        .map(|mut client| tokio::spawn(async move { client.try_log_in("ada", PASSWORD).await.map(drop) }));
+    let logins: Vec<_> = logins.collect();
+    let mut in_time = 0;
+    for login in logins {
+        match login.await.unwrap() {
+            Ok(()) => in_time += 1,
+            Err(why) => assert_eq!(why, "the server is busy and has done nothing; try again in a few seconds"),
+        }
+    }
+
+    assert!(in_time >= 5, "{in_time}");
+    server.connect().await.log_in("ada").await;
+}
+
+#[tokio::test]
 async fn an_address_registers_so_many_and_mistakes_are_not_counted() {
     let server = counting(|limits| limits.registration_rate = Some(Limits::registration_rate(0.1))).await;
     let mut client = server.connect().await;
