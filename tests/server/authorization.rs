@@ -1,10 +1,10 @@
-//! Who may do what: every action of version 1, asked by everybody who might.
+//! Who may do what: every action, asked by everybody who might.
 
 use std::time::Duration;
 
 use chinwag::client::Login;
 use chinwag::domain::Secret;
-use chinwag::protocol::{Action, Request};
+use chinwag::protocol::{Action, Conversation, Page, Range, Request};
 use sqlx::Connection;
 
 use crate::database;
@@ -44,6 +44,35 @@ const WITHOUT_TOKEN: [(Action, [Answer; 6]); 3] = [
     (Action::LogOut,   [LOGGED_OUT, LOGGED_OUT, DONE,      DONE,      LOGGED_OUT, LOGGED_OUT]),
 ];
 
+const INVALID_2: Answer = Err("not_authenticated");
+const NO_MEMBER_2: Answer = Err("not_a_member");
+const NO_SESSION: Answer = Err("unknown_session");
+const WRONG: Answer = Err("wrong_credentials");
+const ELSEWHERE: Answer = Err("not_logged_in");
+
+/// The columns are [`askers`], each on a new connection of version 2. An owner who has deleted the account has no password any
+/// more, and who has only a token of theirs neither.
+#[rustfmt::skip]
+const VERSION_2: [(Action, [Answer; 9]); 15] = [
+    //                          nobody     outsider     member      former       owner       logged     expired    stolen     forged
+    //                                                              member                   out                   token      name
+    (Action::Resume,           [INVALID_2, DONE,        DONE,       DONE,        DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::Sync,             [ELSEWHERE; 9]),
+    (Action::History,          [INVALID_2, NO_MEMBER_2, DONE,       DONE,        DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::Contacts,         [INVALID_2, DONE,        DONE,       DONE,        DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::RemoveContact,    [INVALID_2, DONE,        DONE,       DONE,        DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::Groups,           [INVALID_2, DONE,        DONE,       DONE,        DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::Members,          [INVALID_2, NO_MEMBER_2, DONE,       NO_MEMBER_2, DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::FindGroups,       [INVALID_2, DONE,        DONE,       DONE,        DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::LeaveGroup,       [INVALID_2, NO_MEMBER_2, DONE,       NO_MEMBER_2, DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::MarkRead,         [INVALID_2, NO_MEMBER_2, DONE,       NO_MEMBER_2, DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::Sessions,         [INVALID_2, DONE,        DONE,       DONE,        DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::EndSession,       [INVALID_2, NO_SESSION,  NO_SESSION, NO_SESSION,  NO_SESSION, INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::EndOtherSessions, [INVALID_2, DONE,        DONE,       DONE,        DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::ChangePassword,   [INVALID_2, DONE,        DONE,       DONE,        DONE,       INVALID_2, INVALID_2, INVALID_2, INVALID_2]),
+    (Action::DeleteAccount,    [INVALID_2, DONE,        DONE,       DONE,        DONE,       WRONG,     WRONG,     INVALID_2, WRONG]),
+];
+
 /// All that requests can change, a sentence each.
 const FACTS: &str = "
     select username || ' is registered' from users
@@ -58,6 +87,31 @@ fn every_action_is_in_one_of_the_tables() {
     let rows = [&WITHOUT_TOKEN.map(|(action, _)| action)[..], &WITH_TOKEN.map(|(action, _)| action)];
 
     assert_eq!(rows.concat(), Action::VERSION_1);
+    assert_eq!(VERSION_2.map(|(action, _)| action), Action::VERSION_2[1..]);
+}
+
+#[tokio::test]
+async fn an_action_of_version_2_is_done_for_whom_it_is_meant_and_for_nobody_else() {
+    let mut wrong = Vec::new();
+    for (action, answers) in VERSION_2 {
+        let server = tea_party().await;
+        let expired = server.log_in("owner").await.login();
+        server.clock.advance(31 * DAY);
+        let eve = server.log_in("eve").await;
+        let head = server.register_2("observer").await.login().head.unwrap();
+        for ((asker, login), expected) in askers(&server, expired, eve.login()).await.into_iter().zip(answers) {
+            let before = database::texts(&server.database(), FACTS).await;
+            let answer = server.hello().await.ask(&later_request(action, login, &head)).await;
+            let answer = answer.map(drop).map_err(|refused| refused.code.unwrap());
+            if answer != expected.map_err(str::to_owned) {
+                wrong.push(format!("{action:?}, {asker}: {answer:?} instead of {expected:?}"));
+            }
+            if answer.is_err() && database::texts(&server.database(), FACTS).await != before {
+                wrong.push(format!("{action:?}, {asker}: refused, and yet something has changed"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[tokio::test]
@@ -196,6 +250,33 @@ fn request(action: Action, Login { username, token, .. }: Login) -> Request {
         Action::JoinGroup => Request::JoinGroup { username, token, group_name: tea },
         Action::MessageGroup => Request::MessageGroup { username, token, group_name: tea, content: hello, nonce: None },
         _ => panic!("{action:?} is not of version 1"),
+    }
+}
+
+/// A request of version 2, of the group `tea` where it is of one.
+fn later_request(action: Action, Login { username, token, .. }: Login, head: &str) -> Request {
+    let (page, range, of) = (Page::default(), Range::default(), Conversation::Group("tea".to_owned()));
+    let [bob, tea, password] = ["bob", "tea", PASSWORD].map(str::to_owned);
+    match action {
+        Action::Resume => Request::Resume { username, token },
+        Action::Sync => Request::Sync { username, token, after: None },
+        Action::History => Request::History { username, token, of, range },
+        Action::Contacts => Request::Contacts { username, token, page },
+        Action::RemoveContact => Request::RemoveContact { username, token, contact: bob },
+        Action::Groups => Request::Groups { username, token, page },
+        Action::Members => Request::Members { username, token, group_name: tea, page },
+        Action::FindGroups => Request::FindGroups { username, token, prefix: tea, page },
+        Action::LeaveGroup => Request::LeaveGroup { username, token, group_name: tea },
+        Action::MarkRead => Request::MarkRead { username, token, of, id: head.to_owned() },
+        Action::Sessions => Request::Sessions { username, token },
+        Action::EndSession => Request::EndSession { username, token, session: "999".to_owned() },
+        Action::EndOtherSessions => Request::EndOtherSessions { username, token },
+        Action::ChangePassword => {
+            let (password, new_password) = (password.clone().into(), password.into());
+            Request::ChangePassword { username, token, password, new_password }
+        }
+        Action::DeleteAccount => Request::DeleteAccount { username, token, password: password.into() },
+        _ => panic!("{action:?} is of version 1"),
     }
 }
 
