@@ -15,9 +15,9 @@ const PAGE_ROWS: i64 = 500;
 const FIRST_WINDOW: i64 = 4096;
 const WINDOW_GROWTH: i64 = 8;
 
-/// What an update may take besides its content: names of 32 and 4 x 64 bytes, a stamp with a nonce and a name of 190, and what
-/// frames and queues it. Units: bytes.
-const OVERHEAD_BYTES: i64 = 608;
+/// What an update takes besides its content, names and nonce: heads of strings, keys, an id and a time, and its place in the
+/// queue. Units: bytes.
+const OVERHEAD_BYTES: i64 = 208;
 
 /// To whom a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -279,21 +279,25 @@ async fn select_owed(
                 )
             )) as ids
         ),
+        named as (
+            select message_id, sender.username as sender, iif(sender_id = ?1, recipient.username, null) as own_to, group_name,
+                octet_length(content) + coalesce(octet_length(group_name), 0) + coalesce(octet_length(nonce), 0) + ?5
+                    + octet_length(sender.username) + coalesce(octet_length(recipient.username), 0) as bytes
+            from messages
+            join users as sender on sender.user_id = sender_id
+            left join users as recipient on recipient.user_id = recipient_id
+            left join groups using (group_id)
+            where message_id in (select message_id from owed order by message_id limit ?4)
+        ),
         sized as materialized (
-            select message_id, row_number() over (order by message_id) as place,
-                sum(octet_length(content) + ?5) over (order by message_id) as bytes
-            from messages where message_id in (select message_id from owed order by message_id limit ?4)
+            select *, row_number() over (order by message_id) as place, sum(bytes) over (order by message_id) as total
+            from named
         )
-        select message_id as "message_id!: i64", sent_at_ms as "sent_at_ms!: i64", sender.username as "sender!: String",
-            iif(sender_id = ?1, recipient.username, null) as "to?: String", group_name as "group_name?: String",
-            content as "content!: String", iif(sender_id = ?1, nonce, null) as "nonce?: String",
-            (select count(*) from sized) as "found!: i64"
-        from sized
-        join messages using (message_id)
-        join users as sender on sender.user_id = sender_id
-        left join users as recipient on recipient.user_id = recipient_id
-        left join groups using (group_id)
-        where place = 1 or bytes <= ?6
+        select message_id as "message_id!: i64", sent_at_ms as "sent_at_ms!: i64", sender as "sender!: String",
+            own_to as "to?: String", group_name as "group_name?: String", content as "content!: String",
+            iif(sender_id = ?1, nonce, null) as "nonce?: String", (select count(*) from sized) as "found!: i64"
+        from sized join messages using (message_id)
+        where place = 1 or total <= ?6
         order by message_id"#,
         user_id.0,
         place.after.0,

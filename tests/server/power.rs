@@ -286,7 +286,9 @@ async fn messages_are_written_and_said_to_be() {
     let options = SqliteConnectOptions::new().filename("chinwag.db").create_if_missing(true);
     let mut conn = options.journal_mode(SqliteJournalMode::Wal).synchronous(synchronous).connect().await.unwrap();
     sqlx::migrate!().run(&mut conn).await.unwrap();
-    database::run(&mut conn, "insert into users values (1, 'ada', 'ada', '$argon2id$', 0)").await;
+    let ada = "insert into users (user_id, username, username_key, password_hash, registered_at_ms)
+        values (1, 'ada', 'ada', '$argon2id$', 0)";
+    database::run(&mut conn, ada).await;
     let mut stdout = std::io::stdout();
     for n in 0..MESSAGES {
         let written = "insert into messages (message_id, kind, sender_id, recipient_id, sent_at_ms, content)
