@@ -14,6 +14,7 @@ mod request;
 mod scanner;
 #[cfg(test)]
 mod tests;
+mod update;
 
 pub use action::Action;
 pub use decoder::{RequestDecoder, RequestLimits, VERSION};
@@ -23,5 +24,6 @@ pub use list::{
     Contact, ContactsPage, FoundGroup, FoundPage, GroupsPage, HistoryPage, MAX_UNREAD, Member, MembersPage, OwnGroup,
     Role, Said, SessionEntry, SessionList,
 };
-pub use reply::{FromServer, Refused, ReplyDecoder, Response, Stamp, StampRef, Update, Welcome, WireLimits};
+pub use reply::{FromServer, Refused, ReplyDecoder, Response, Welcome, WireLimits};
 pub use request::{Conversation, Page, Range, Request};
+pub use update::{Stamp, StampRef, Update};

@@ -1,9 +1,10 @@
 //! The map in which a message of version 2 may end.
 
+use serde::Serialize;
 use serde::de::MapAccess;
 
-use super::CodecError;
 use super::frame::{Object, Skipped};
+use super::{CodecError, Conversation};
 
 /// The keys that are known; others are passed over, so that either end may be the newer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,22 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// A string that a server sends, if it is there.
+    ///
+    /// # Errors
+    /// As [`Options::text`].
+    pub(super) fn owned(&self, key: Key) -> Result<Option<String>, CodecError> {
+        Ok(self.text(key)?.map(str::to_owned))
+    }
+
+    /// A string without which this is no message of a server's.
+    ///
+    /// # Errors
+    /// As [`Options::text`], and [`CodecError::NotAReply`].
+    pub(super) fn needed(&self, key: Key) -> Result<String, CodecError> {
+        self.owned(key)?.ok_or(CodecError::NotAReply)
+    }
+
     /// A whole number.
     ///
     /// # Errors
@@ -88,5 +105,43 @@ impl<'a> Options<'a> {
             }
         }
         Ok(options)
+    }
+}
+
+/// The map as it is written: what is none is left out. Its keys are those of [`Key`].
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(super) struct Words<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) nonce: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) after: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) limit: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) with: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) head: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_ms: Option<i64>,
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn of(conversation: &'a Conversation) -> Self {
+        match conversation {
+            Conversation::With(username) => Self { with: Some(username), ..Self::default() },
+            Conversation::Group(group_name) => Self { group: Some(group_name), ..Self::default() },
+        }
     }
 }

@@ -1,14 +1,12 @@
-//! Responses and updates: what a server says.
+//! Responses, and how a client reads what a server says.
 
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Frame, Object, Plain, Splitter, encode, encode_with_map};
-use super::options::{Key, Options};
+use super::options::{Key, Options, Words};
 use super::scanner::at_most;
-use super::{
-    Action, CodecError, ContactsPage, Conversation, FoundPage, Framing, GroupsPage, HistoryPage, MembersPage,
-    SessionList,
-};
+use super::update::{Stamp, StampRef, Update};
+use super::{Action, CodecError, ContactsPage, FoundPage, Framing, GroupsPage, HistoryPage, MembersPage, SessionList};
 use crate::domain::Secret;
 
 /// The one answer to a request.
@@ -92,142 +90,6 @@ impl Refused {
     }
 }
 
-/// Something that happened, told without being asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Update {
-    /// Shape: `["update", "whisper", sender, content]`, and in version 2 the stamp.
-    Whisper {
-        /// Who said it.
-        sender: String,
-        /// What was said.
-        content: String,
-        /// Only version 2 has it.
-        stamp: Option<Stamp>,
-    },
-    /// Shape: `["update", "msg_group", group_name, sender, content]`, and in version 2 the stamp.
-    GroupMessage {
-        /// Where it was said.
-        group_name: String,
-        /// Who said it.
-        sender: String,
-        /// What was said.
-        content: String,
-        /// Only version 2 has it.
-        stamp: Option<Stamp>,
-    },
-    /// Everything up to the newest message as of the `sync` has come. Shape: `["update", "synced", {"id"}]`.
-    Synced {
-        /// May be kept as the last one received.
-        id: String,
-    },
-    /// What was asked for is not all there: it begins with this message. Shape: `["update", "gap", {"id"}]`.
-    Gap {
-        /// The oldest message that is kept.
-        id: String,
-    },
-    /// Somebody has become a member. Shape: `["update", "joined", group_name, username]`.
-    Joined {
-        /// Of what.
-        group_name: String,
-        /// Who.
-        username: String,
-    },
-    /// Somebody is no member any more. Shape: `["update", "left", group_name, username]`.
-    Left {
-        /// Of what.
-        group_name: String,
-        /// Who.
-        username: String,
-    },
-    /// One has added a contact. Shape: `["update", "contact_added", username]`.
-    ContactAdded {
-        /// Whom.
-        username: String,
-    },
-    /// One has removed a contact. Shape: `["update", "contact_removed", username]`.
-    ContactRemoved {
-        /// Whom.
-        username: String,
-    },
-    /// One has read a conversation up to a message. Shape: `["update", "read", {"with" or "group", "id"}]`.
-    Read {
-        /// Which.
-        of: Conversation,
-        /// Up to where.
-        id: String,
-    },
-    /// Other changes than messages may have been left out, for there was no room: what was listed is to be listed anew. Shape:
-    /// `["update", "refresh"]`.
-    Refresh,
-    /// The connection's login has ended, and the connection with it. Shape: `["update", "session_ended", {"code"}]`.
-    SessionEnded {
-        /// Why: `logged_out`, `expired`, `revoked`.
-        code: String,
-    },
-}
-
-/// What version 2 says of a message. Shape: `{"id", "at", "to"?, "nonce"?}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp {
-    /// The message's id.
-    pub id: String,
-    /// When it was accepted. Units: milliseconds since 1970 (UTC).
-    pub at_ms: i64,
-    /// The recipient's name, where one's own whisper comes back.
-    pub to: Option<String>,
-    /// That of one's own message, if it had one.
-    pub nonce: Option<String>,
-}
-
-/// The same from borrowed parts: the server encodes an update once for all who receive it.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct StampRef<'a> {
-    /// The message's id.
-    pub id: &'a str,
-    /// When it was accepted. Units: milliseconds since 1970 (UTC).
-    #[serde(rename = "at")]
-    pub at_ms: i64,
-    /// The recipient's name, where one's own whisper comes back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<&'a str>,
-    /// That of one's own message, if it had one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<&'a str>,
-}
-
-impl Stamp {
-    fn borrowed(&self) -> StampRef<'_> {
-        let Self { id, at_ms, to, nonce } = self;
-        StampRef { id, at_ms: *at_ms, to: to.as_deref(), nonce: nonce.as_deref() }
-    }
-}
-
-/// A map of an id, a code, or a time to try again.
-#[derive(Serialize, Default)]
-struct Words<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    head: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_ms: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    with: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    group: Option<&'a str>,
-}
-
-impl<'a> Words<'a> {
-    fn of(conversation: &'a Conversation) -> Self {
-        match conversation {
-            Conversation::With(username) => Self { with: Some(username), ..Self::default() },
-            Conversation::Group(group_name) => Self { group: Some(group_name), ..Self::default() },
-        }
-    }
-}
-
 /// Anything a server sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromServer {
@@ -271,72 +133,6 @@ impl Response {
                 }
             }
         }
-    }
-}
-
-impl Update {
-    /// What was said, where this is a message.
-    pub fn content(&self) -> Option<&str> {
-        match self {
-            Self::Whisper { content, .. } | Self::GroupMessage { content, .. } => Some(content),
-            _ => None,
-        }
-    }
-
-    /// The bytes of a whisper, from borrowed parts.
-    pub fn encode_whisper(framing: Framing, sender: &str, content: &str, stamp: Option<StampRef<'_>>) -> Vec<u8> {
-        let [sender, content] = [sender, content].map(Plain::Text);
-        encode_stamped(framing, &[Plain::Text("update"), Plain::Text("whisper"), sender, content], stamp)
-    }
-
-    /// The bytes of a group message, from borrowed parts.
-    pub fn encode_group_message(
-        framing: Framing,
-        group_name: &str,
-        sender: &str,
-        content: &str,
-        stamp: Option<StampRef<'_>>,
-    ) -> Vec<u8> {
-        let [group_name, sender, content] = [group_name, sender, content].map(Plain::Text);
-        encode_stamped(framing, &[Plain::Text("update"), Plain::Text("msg_group"), group_name, sender, content], stamp)
-    }
-
-    /// The bytes of this update.
-    pub fn encode(&self, framing: Framing) -> Vec<u8> {
-        let encode_words = |action, words| encode_with_map(&[Plain::Text("update"), Plain::Text(action)], &words);
-        match self {
-            Self::Whisper { sender, content, stamp } => {
-                Self::encode_whisper(framing, sender, content, stamp.as_ref().map(Stamp::borrowed))
-            }
-            Self::GroupMessage { group_name, sender, content, stamp } => {
-                let stamp = stamp.as_ref().map(Stamp::borrowed);
-                Self::encode_group_message(framing, group_name, sender, content, stamp)
-            }
-            Self::Synced { id } => encode_words("synced", Words { id: Some(id), ..Words::default() }),
-            Self::Gap { id } => encode_words("gap", Words { id: Some(id), ..Words::default() }),
-            Self::Joined { group_name, username } => encode_change("joined", &[group_name, username]),
-            Self::Left { group_name, username } => encode_change("left", &[group_name, username]),
-            Self::ContactAdded { username } => encode_change("contact_added", &[username]),
-            Self::ContactRemoved { username } => encode_change("contact_removed", &[username]),
-            Self::Read { of, id } => encode_words("read", Words { id: Some(id), ..Words::of(of) }),
-            Self::Refresh => encode_change("refresh", &[]),
-            Self::SessionEnded { code } => {
-                encode_words("session_ended", Words { code: Some(code), ..Words::default() })
-            }
-        }
-    }
-}
-
-/// An update of version 2 without a map.
-fn encode_change(action: &str, names: &[&String]) -> Vec<u8> {
-    let objects = ["update", action].into_iter().chain(names.iter().map(|name| name.as_str())).map(Plain::Text);
-    encode(Framing::Array, &objects.collect::<Vec<_>>())
-}
-
-fn encode_stamped(framing: Framing, objects: &[Plain<'_>], stamp: Option<StampRef<'_>>) -> Vec<u8> {
-    match stamp {
-        None => encode(framing, objects),
-        Some(stamp) => encode_with_map(objects, &stamp),
     }
 }
 
@@ -422,69 +218,21 @@ fn read_map<'a, M: Deserialize<'a>>(bytes: &'a [u8]) -> Result<M, CodecError> {
 fn read(frame: &Frame<'_>, options: &Options<'_>) -> Result<FromServer, CodecError> {
     use Object::{Bool, Text};
     Ok(match *frame.objects() {
-        [Text("response"), Bool(true)] => FromServer::Response(match read_stamp(options)? {
+        [Text("response"), Bool(true)] => FromServer::Response(match Stamp::read(options)? {
             None => Response::Done,
             Some(Stamp { id, at_ms, .. }) => Response::Accepted { id, at_ms },
         }),
         [Text("response"), Bool(true), Text(username), Text(token)] => FromServer::Response(Response::LoggedIn {
             username: username.to_owned(),
             token: Secret::new(token),
-            head: owned(options, Key::Head)?,
+            head: options.owned(Key::Head)?,
         }),
         [Text("response"), Bool(false), Text(why)] => FromServer::Response(Response::Refused(Refused {
             why: why.to_owned(),
-            code: owned(options, Key::Code)?,
+            code: options.owned(Key::Code)?,
             retry_ms: options.integer(Key::RetryMs)?,
         })),
-        [Text("update"), Text("whisper"), Text(sender), Text(content)] => FromServer::Update(Update::Whisper {
-            sender: sender.to_owned(),
-            content: content.to_owned(),
-            stamp: read_stamp(options)?,
-        }),
-        [Text("update"), Text("msg_group"), Text(group_name), Text(sender), Text(content)] => {
-            FromServer::Update(Update::GroupMessage {
-                group_name: group_name.to_owned(),
-                sender: sender.to_owned(),
-                content: content.to_owned(),
-                stamp: read_stamp(options)?,
-            })
-        }
-        [Text("update"), Text("synced")] => FromServer::Update(Update::Synced { id: needed(options, Key::Id)? }),
-        [Text("update"), Text("gap")] => FromServer::Update(Update::Gap { id: needed(options, Key::Id)? }),
-        [Text("update"), Text("joined"), Text(group_name), Text(username)] => {
-            FromServer::Update(Update::Joined { group_name: group_name.to_owned(), username: username.to_owned() })
-        }
-        [Text("update"), Text("left"), Text(group_name), Text(username)] => {
-            FromServer::Update(Update::Left { group_name: group_name.to_owned(), username: username.to_owned() })
-        }
-        [Text("update"), Text("contact_added"), Text(username)] => {
-            FromServer::Update(Update::ContactAdded { username: username.to_owned() })
-        }
-        [Text("update"), Text("contact_removed"), Text(username)] => {
-            FromServer::Update(Update::ContactRemoved { username: username.to_owned() })
-        }
-        [Text("update"), Text("read")] => FromServer::Update(Update::Read {
-            of: Conversation::read(options)?.ok_or(CodecError::NotAReply)?,
-            id: needed(options, Key::Id)?,
-        }),
-        [Text("update"), Text("refresh")] => FromServer::Update(Update::Refresh),
-        [Text("update"), Text("session_ended")] => {
-            FromServer::Update(Update::SessionEnded { code: needed(options, Key::Code)? })
-        }
+        [Text("update"), ..] => FromServer::Update(Update::read(frame.objects(), options)?),
         _ => return Err(CodecError::NotAReply),
     })
-}
-
-fn read_stamp(options: &Options<'_>) -> Result<Option<Stamp>, CodecError> {
-    let Some(id) = owned(options, Key::Id)? else { return Ok(None) };
-    let at_ms = options.integer(Key::At)?.ok_or(CodecError::NotAReply)?;
-    Ok(Some(Stamp { id, at_ms, to: owned(options, Key::To)?, nonce: owned(options, Key::Nonce)? }))
-}
-
-fn owned(options: &Options<'_>, key: Key) -> Result<Option<String>, CodecError> {
-    Ok(options.text(key)?.map(str::to_owned))
-}
-
-fn needed(options: &Options<'_>, key: Key) -> Result<String, CodecError> {
-    owned(options, key)?.ok_or(CodecError::NotAReply)
 }

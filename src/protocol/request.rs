@@ -1,9 +1,7 @@
 //! Requests: what a client asks.
 
-use serde::Serialize;
-
 use super::frame::{Frame, MAX_OBJECTS, Object, Plain, encode, encode_with_map};
-use super::options::{Key, Options};
+use super::options::{Key, Options, Words};
 use super::{Action, CodecError, Framing};
 use crate::domain::Secret;
 
@@ -104,38 +102,6 @@ pub struct Page {
     pub limit: Option<i64>,
 }
 
-/// The map of options, as it is sent.
-#[derive(Serialize, Default)]
-struct Map<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    with: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    group: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-}
-
-impl<'a> Map<'a> {
-    fn of(conversation: &'a Conversation) -> Self {
-        match conversation {
-            Conversation::With(username) => Self { with: Some(username), ..Self::default() },
-            Conversation::Group(group_name) => Self { group: Some(group_name), ..Self::default() },
-        }
-    }
-}
-
 impl Request {
     /// What it is about.
     pub fn action(&self) -> Action {
@@ -217,26 +183,26 @@ impl Request {
         }
     }
 
-    fn options(&self) -> Option<Map<'_>> {
+    fn options(&self) -> Option<Words<'_>> {
         match self {
             Self::Whisper { nonce: Some(nonce), .. } | Self::MessageGroup { nonce: Some(nonce), .. } => {
-                Some(Map { nonce: Some(nonce), ..Map::default() })
+                Some(Words { nonce: Some(nonce), ..Words::default() })
             }
             Self::Hello { version, client } => {
-                Some(Map { version: Some(*version), client: client.as_deref(), ..Map::default() })
+                Some(Words { version: Some(*version), client: client.as_deref(), ..Words::default() })
             }
-            Self::Sync { after: Some(after), .. } => Some(Map { after: Some(after), ..Map::default() }),
+            Self::Sync { after: Some(after), .. } => Some(Words { after: Some(after), ..Words::default() }),
             Self::History { of, range: Range { before, after, limit }, .. } => {
-                Some(Map { before: before.as_deref(), after: after.as_deref(), limit: *limit, ..Map::of(of) })
+                Some(Words { before: before.as_deref(), after: after.as_deref(), limit: *limit, ..Words::of(of) })
             }
-            Self::MarkRead { of, id, .. } => Some(Map { id: Some(id), ..Map::of(of) }),
+            Self::MarkRead { of, id, .. } => Some(Words { id: Some(id), ..Words::of(of) }),
             Self::Contacts { page, .. }
             | Self::Groups { page, .. }
             | Self::Members { page, .. }
             | Self::FindGroups { page, .. }
                 if *page != Page::default() =>
             {
-                Some(Map { after: page.after.as_deref(), limit: page.limit, ..Map::default() })
+                Some(Words { after: page.after.as_deref(), limit: page.limit, ..Words::default() })
             }
             _ => None,
         }
