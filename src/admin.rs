@@ -1,4 +1,5 @@
-//! What who runs a server does with its database from the command line: checks it, backs it up, restores it.
+//! What who runs a server does with its database from the command line: checks it, backs it up, restores it, deletes old
+//! messages.
 //! Results go to stdout.
 //!
 //! It never says what is in a message, and it never changes a database that a server runs on.
@@ -6,7 +7,11 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::store::{self, Backup, BackupError, Contents, OpenError, Report, RestoreError, Restored};
+use crate::config::{Clock, Retention};
+use crate::store::{
+    self, Backup, BackupError, Contents, OpenError, Prunable, PrunablePart, PruneError, Pruned, Report, RestoreError,
+    Restored,
+};
 
 /// Says whether the database of `url` is sound, and what is wrong with it. True when it is.
 ///
@@ -41,6 +46,59 @@ pub async fn restore(url: &str, file: &Path) -> Result<(), RestoreError> {
         println!("the database that was there is now {}", replaced.display());
     }
     Ok(())
+}
+
+/// Deletes from the database of `url` what is older than `retention` keeps, and says what that was.
+///
+/// # Errors
+/// [`PruneError`].
+pub async fn prune(url: &str, retention: &Retention) -> Result<(), PruneError> {
+    let Pruned { deleted, free_bytes, size_bytes } = store::prune(url, retention, Clock::System.now_ms()).await?;
+    print!("{}", Parts(&deleted.parts));
+    println!(
+        "deleted from {}: {}; {free_bytes} of its {size_bytes} bytes are free now",
+        deleted.database.display(),
+        Total(&deleted.parts)
+    );
+    Ok(())
+}
+
+/// Says what [`prune`] would delete, and deletes nothing.
+///
+/// # Errors
+/// [`PruneError`].
+pub async fn list_prunable(url: &str, retention: &Retention) -> Result<(), PruneError> {
+    let Prunable { database, parts } = store::list_prunable(url, retention, Clock::System.now_ms()).await?;
+    print!("{}", Parts(&parts));
+    println!("would be deleted from {}: {}", database.display(), Total(&parts));
+    Ok(())
+}
+
+/// Messages by where they were said, one line each.
+struct Parts<'a>(&'a [PrunablePart]);
+
+impl fmt::Display for Parts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for PrunablePart { group_name, messages, size_bytes, first_at, last_at } in self.0 {
+            match group_name {
+                None => write!(f, "whispers: ")?,
+                Some(group_name) => write!(f, "group '{group_name}': ")?,
+            }
+            writeln!(f, "messages {messages}, from {first_at} to {last_at} (UTC), {size_bytes} bytes")?;
+        }
+        Ok(())
+    }
+}
+
+/// How many that are in all.
+struct Total<'a>(&'a [PrunablePart]);
+
+impl fmt::Display for Total<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let messages: i64 = self.0.iter().map(|part| part.messages).sum();
+        let size_bytes: i64 = self.0.iter().map(|part| part.size_bytes).sum();
+        write!(f, "messages {messages}, {size_bytes} bytes of content")
+    }
 }
 
 /// A report as lines for a person.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, Limits, TlsConfig};
-use crate::domain::Rate;
+use crate::config::{Config, Keep, Limits, Retention, TlsConfig};
+use crate::domain::{GroupName, Rate};
 use crate::telemetry::LogFormat;
 
 /// A persistent chat server: one binary, one SQLite file, MessagePack over TCP.
@@ -46,6 +46,12 @@ pub enum Command {
     /// kept under the name that is printed; some other file is never touched. Exit code: 0 done, 1 not restored, and stderr says
     /// why, 2 wrong usage, 130 ended by a signal.
     Restore(Restore),
+    /// Delete old messages from a database that no server runs on
+    ///
+    /// Does at once what `chinwag serve` with the same flags does by itself, and says what was deleted. With --dry-run it only says
+    /// what would be, and works while a server runs on the database. Exit code: 0 done, 1 not done, and stderr says why, 2 wrong
+    /// usage, 130 ended by a signal; what was deleted by then stays so.
+    Prune(Prune),
 }
 
 /// A database that is there.
@@ -76,6 +82,34 @@ pub struct Restore {
     pub database_url: String,
 }
 
+/// What to delete.
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// Say what would be deleted, and delete nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long messages are kept.
+    #[command(flatten)]
+    pub retention: RetentionFlags,
+    /// The database.
+    #[command(flatten)]
+    pub existing: Existing,
+}
+
+impl Prune {
+    /// What these flags ask for.
+    ///
+    /// # Errors
+    /// A sentence, where they contradict one another or would delete nothing.
+    pub fn retention(&self) -> Result<Retention, &'static str> {
+        let retention = self.retention.retention()?;
+        if retention.keeps_everything() {
+            return Err("--retention or --group-retention has to say what to delete");
+        }
+        Ok(retention)
+    }
+}
+
 /// How to serve.
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -99,12 +133,35 @@ pub struct Serve {
     /// The database, created if it is not there
     #[arg(long, value_name = "sqlite://PATH", env = "DATABASE_URL", default_value = "sqlite://chinwag.db")]
     pub database_url: String,
+    /// How long messages are kept.
+    #[command(flatten)]
+    pub retention: RetentionFlags,
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// What one client may take.
     #[command(flatten)]
     pub limits: LimitFlags,
+}
+
+/// Flags for [`Retention`].
+#[derive(Debug, Args)]
+pub struct RetentionFlags {
+    /// Days after which messages are deleted, whispers and group messages alike
+    #[arg(long, value_name = "DAYS|off", value_parser = general_keep, default_value = "off")]
+    pub retention: Keep,
+    /// Days after which what is said in one group is deleted instead; may be given for more than one
+    #[arg(long, value_name = "GROUP=DAYS|forever")]
+    pub group_retention: Vec<GroupRetention>,
+}
+
+/// How long what is said in one group is kept.
+#[derive(Debug, Clone)]
+pub struct GroupRetention {
+    /// The group, which need not be there yet.
+    pub group_name: GroupName,
+    /// How long.
+    pub keep: Keep,
 }
 
 /// Flags for [`Limits`].
@@ -168,6 +225,50 @@ impl FromStr for PerSecond {
     }
 }
 
+/// The most days that messages may be kept: a hundred years. Who wants more wants to keep them for ever.
+const MAX_DAYS: u32 = 36_500;
+
+fn days(text: &str) -> Option<Keep> {
+    text.parse().ok().filter(|days| (1..=MAX_DAYS).contains(days)).map(Keep::Days)
+}
+
+fn general_keep(text: &str) -> Result<Keep, &'static str> {
+    if text == "off" {
+        return Ok(Keep::Forever);
+    }
+    days(text).ok_or("a whole number of days from 1 to 36500, or 'off', is needed")
+}
+
+impl FromStr for GroupRetention {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // A name may have an equals sign in it, a number of days has none.
+        let (name, keep) = text.rsplit_once('=').ok_or("GROUP=DAYS or GROUP=forever is needed")?;
+        let group_name = GroupName::parse(name).map_err(|err| err.to_string())?;
+        let keep = if keep == "forever" { Some(Keep::Forever) } else { days(keep) };
+        let keep = keep.ok_or("a whole number of days from 1 to 36500, or 'forever', is needed")?;
+        Ok(Self { group_name, keep })
+    }
+}
+
+impl RetentionFlags {
+    /// What these flags ask for.
+    ///
+    /// # Errors
+    /// A sentence, where they contradict one another.
+    pub fn retention(&self) -> Result<Retention, &'static str> {
+        let mut groups: Vec<(GroupName, Keep)> = Vec::new();
+        for GroupRetention { group_name, keep } in &self.group_retention {
+            if groups.iter().any(|(other, _)| other.key() == group_name.key()) {
+                return Err("--group-retention names one group twice");
+            }
+            groups.push((group_name.clone(), *keep));
+        }
+        Ok(Retention { general: self.retention, groups })
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(0) => Err("a deadline of 0 leaves no time at all".to_owned()),
@@ -193,8 +294,9 @@ impl Serve {
             return Err("--listen without encryption would let the network read every password and every word: \
                         use --tls-cert, --tls-key and --tls-listen, or say --allow-plaintext");
         }
+        let retention = self.retention.retention()?;
         let (listen, tls, database_url) = (self.listen.clone(), self.tls(), self.database_url.clone());
-        Ok(Config { listen, tls, database_url, limits, ..Config::default() })
+        Ok(Config { listen, tls, database_url, limits, retention, ..Config::default() })
     }
 
     fn tls(&self) -> Option<TlsConfig> {
@@ -275,6 +377,35 @@ mod tests {
 
         assert_eq!(limits.message_rate, None);
         assert_eq!(limits.login_rate.unwrap().cost(), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn messages_are_kept_for_days_or_for_ever_and_groups_are_known_by_any_form_of_their_names() {
+        let retention = |arguments: &[&str]| serve(arguments).config().map(|config| config.retention);
+        let groups = ["--group-retention", " TEA=1", "--group-retention", "a=b=forever"];
+
+        assert_eq!(retention(&[]), Ok(Retention::default()));
+        let asked = retention(&[&["--retention", "30"], &groups[..]].concat()).unwrap();
+
+        assert_eq!(asked.general, Keep::Days(30));
+        let groups: Vec<_> = asked.groups.iter().map(|(name, keep)| (name.key(), *keep)).collect();
+        assert_eq!(groups, [("tea", Keep::Days(1)), ("a=b", Keep::Forever)]);
+        assert!(retention(&["--group-retention", "tea=1", "--group-retention", "Tea=2"]).is_err());
+    }
+
+    #[test]
+    fn what_is_no_number_of_days_is_refused() {
+        for arguments in [
+            ["--retention", "0"],
+            ["--retention", "36501"],
+            ["--retention", "forever"],
+            ["--group-retention", "tea"],
+            ["--group-retention", "tea=0"],
+            ["--group-retention", "tea=off"],
+            ["--group-retention", "=1"],
+        ] {
+            assert!(Cli::try_parse_from(["chinwag", "serve"].iter().chain(&arguments)).is_err(), "{arguments:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::domain::Rate;
+use crate::domain::{GroupName, Rate};
 
 /// The port of the plain listener.
 pub const DEFAULT_PORT: u16 = 4242;
@@ -25,6 +25,8 @@ pub struct Config {
     pub database_url: String,
     /// What one client may take of the server.
     pub limits: Limits,
+    /// How long messages are kept.
+    pub retention: Retention,
     /// What hashing a password costs.
     pub password_cost: PasswordCost,
     /// The wall clock.
@@ -38,6 +40,7 @@ impl Default for Config {
             tls: None,
             database_url: "sqlite://chinwag.db".to_owned(),
             limits: Limits::default(),
+            retention: Retention::default(),
             password_cost: PasswordCost::default(),
             clock: Clock::System,
         }
@@ -144,6 +147,42 @@ impl Limits {
     /// Registrations from one address. Twenty seconds' worth at once, 20 by default: a class that comes in behind one address.
     pub fn registration_rate(per_second: f64) -> Rate {
         Rate::new(per_second, Duration::from_secs(20))
+    }
+}
+
+/// How long messages are kept, counted from when they were accepted. By default for ever: nothing is deleted unasked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Whispers, and what is said in the groups that are not named below.
+    pub general: Keep,
+    /// What is said in certain groups, each named once.
+    pub groups: Vec<(GroupName, Keep)>,
+}
+
+impl Retention {
+    /// Whether nothing is ever deleted.
+    pub fn keeps_everything(&self) -> bool {
+        self.general == Keep::Forever && self.groups.iter().all(|(_, keep)| *keep == Keep::Forever)
+    }
+}
+
+/// How long one kind of message is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// For ever.
+    #[default]
+    Forever,
+    /// For so many days of 24 hours.
+    Days(u32),
+}
+
+impl Keep {
+    /// Units: milliseconds; `None` for ever.
+    pub fn age_ms(self) -> Option<i64> {
+        match self {
+            Self::Forever => None,
+            Self::Days(days) => Some(i64::from(days) * 24 * 60 * 60 * 1000),
+        }
     }
 }
 

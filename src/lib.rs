@@ -7,8 +7,8 @@
 //! A room uses those below it and never one above it.
 //!
 //! - `main.rs` and [`cli`]: the command line. [`telemetry`]: logs.
-//! - [`admin`]: checking a database, backing it up and restoring it, from the command line. It uses [`store`] alone. *It never
-//!   changes a database that a server runs on.*
+//! - [`admin`]: checking a database, backing it up, restoring it and deleting what is old, from the command line. It uses
+//!   [`store`] alone. *It never changes a database that a server runs on.*
 //! - [`server`] puts everything together: binds, opens the database, runs until it is told to stop, ends in order.
 //! - [`net`]: sockets. One task for each connection, in which one loop reads requests and one writes what the outbox holds.
 //!   *It does not know what a request means.*
@@ -25,7 +25,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Messages are one log. An id is dense and follows commit order, for one writer gives it out inside the transaction.
+//! 1. Messages are one log. An id is dense and follows commit order, for one writer gives it out inside the transaction; none is
+//!    given out again, whatever is deleted.
 //! 2. Store, commit, then answer and deliver: nobody is told of what a crash could unwrite. Answers and updates are put into
 //!    outboxes by one task, the dispatcher, in commit order.
 //! 3. What another request can change is decided when the writer takes a draft, from memory that changes in commit order:

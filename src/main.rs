@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chinwag::cli::{Backup, Cli, Command, Existing, Restore, Serve};
+use chinwag::cli::{Backup, Cli, Command, Existing, Prune, Restore, Serve};
 use chinwag::net::Tls;
 use chinwag::server::Server;
 use chinwag::telemetry::{self, LogFormat};
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Check(existing) => check(&existing),
         Command::Backup(backup) => back_up(&backup),
         Command::Restore(asked) => restore(&asked),
+        Command::Prune(asked) => prune(&asked),
     };
     match result {
         Ok(code) => code,
@@ -51,7 +52,7 @@ fn chain(err: &anyhow::Error) -> String {
 async fn run(serve: &Serve) -> anyhow::Result<ExitCode> {
     telemetry::start(serve.log_format);
     let shutdown = on_signal().context("cannot listen for signals")?;
-    let config = serve.config().unwrap_or_else(|why| Cli::command().error(ErrorKind::ArgumentConflict, why).exit());
+    let config = serve.config().unwrap_or_else(|why| refuse_usage(why));
     let server = Server::start(&config).await?;
     announce(&server);
     reload_on_hangup(server.certificate()).context("cannot listen for signals")?;
@@ -88,6 +89,26 @@ async fn restore(asked: &Restore) -> anyhow::Result<ExitCode> {
         Ok(ExitCode::SUCCESS)
     })
     .await
+}
+
+#[tokio::main]
+async fn prune(asked: &Prune) -> anyhow::Result<ExitCode> {
+    telemetry::start(LogFormat::Text);
+    let (url, retention) = (&asked.existing.database_url, asked.retention().unwrap_or_else(|why| refuse_usage(why)));
+    unless_interrupted(async {
+        if asked.dry_run {
+            admin::list_prunable(url, &retention).await?;
+        } else {
+            admin::prune(url, &retention).await?;
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+/// Ends the process over flags that contradict one another.
+fn refuse_usage(why: &str) -> ! {
+    Cli::command().error(ErrorKind::ArgumentConflict, why).exit()
 }
 
 /// Drops `work` at the first SIGINT or SIGTERM, so that nothing half done is left of it.

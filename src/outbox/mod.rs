@@ -138,6 +138,12 @@ impl Outbox {
         next
     }
 
+    /// Tells a connection of version 2, unless it knows, that messages which come in `gap` or behind it are deleted, up to
+    /// `pruned_upto`. To be called before [`Outbox::fill`].
+    pub fn miss(&self, gap: Gap, pruned_upto: MessageId, encode: impl FnOnce() -> Bytes) {
+        self.lock().miss(gap, pruned_upto, encode);
+    }
+
     /// Hands in what the store says is owed in `gap`, encoded: all there is up to `reached`.
     pub fn fill(&self, gap: Gap, updates: Vec<(MessageId, Bytes)>, reached: MessageId) {
         self.lock().fill(gap, updates, reached);

@@ -146,8 +146,8 @@ pub struct Following {
     pub user_id: UserId,
     /// Exclusive.
     pub after: MessageId,
-    /// An update that says what is missing, encoded.
-    pub gap: Option<Bytes>,
+    /// Deleted messages up to here are no news to the client; `None` where it is news that it begins anew.
+    pub told_upto: Option<MessageId>,
     /// The head that has to be reached.
     pub head: MessageId,
     /// The update that says that it is, encoded.
@@ -176,6 +176,8 @@ pub(super) struct State {
     /// What is said once there is room again, if hints were left out.
     refresh: Bytes,
     left_out_hints: bool,
+    /// As in [`Following`]. While it is `None` the next page is still to say so, and nothing else may come before that.
+    told_upto: Option<MessageId>,
     is_closed: bool,
 }
 
@@ -195,6 +197,7 @@ impl State {
             due: None,
             refresh: Bytes::new(),
             left_out_hints: false,
+            told_upto: Some(MessageId(0)),
             is_closed: false,
         }
     }
@@ -265,16 +268,15 @@ impl State {
 
     pub(super) fn attach(&mut self, user_id: UserId, mark: MessageId, published: MessageId) {
         let reader = Reader { user_id, marks: true };
+        self.told_upto = Some(MessageId(0));
         self.delivery = Delivery::Lagging { reader, cursor: mark, owed_upto: published };
     }
 
     pub(super) fn follow(&mut self, following: Following, published: MessageId) {
-        let Following { user_id, after, gap, head, synced, refresh } = following;
+        let Following { user_id, after, told_upto, head, synced, refresh } = following;
         self.refresh = refresh;
-        if let Some(gap) = gap {
-            self.push_update(gap, None);
-        }
         self.due = Some((head, synced));
+        self.told_upto = told_upto;
         let reader = Reader { user_id, marks: false };
         self.delivery = Delivery::Lagging { reader, cursor: after, owed_upto: published };
     }
@@ -324,7 +326,7 @@ impl State {
         if let Delivery::Lagging { reader, cursor, owed_upto } = self.delivery {
             // No further than to where something is due, so that it comes at its place.
             let upto = self.due.as_ref().map_or(owed_upto, |(head, _)| owed_upto.min(*head));
-            if cursor < upto {
+            if cursor < upto || self.told_upto.is_none() {
                 let room_bytes = self.limits.update_bytes();
                 return Next::ReadOn(Gap { user_id: reader.user_id, after: cursor, upto, room_bytes });
             }
@@ -339,6 +341,9 @@ impl State {
 
     fn queue_what_is_due(&mut self) {
         let Delivery::Lagging { cursor, .. } = self.delivery else { return };
+        if self.told_upto.is_none() {
+            return;
+        }
         if let Some((_, bytes)) = self.due.take_if(|(head, _)| *head <= cursor) {
             self.push_update(bytes, None);
             // Who has just been told that all of the past is there asks for lists anyway.
@@ -366,6 +371,25 @@ impl State {
             }
         }
         chunk
+    }
+
+    /// Of what was ever owed, nothing newer than `pruned_upto` is deleted.
+    pub(super) fn miss(&mut self, gap: Gap, pruned_upto: MessageId, encode: impl FnOnce() -> Bytes) {
+        if !self.is_reading(gap) {
+            return;
+        }
+        // Up to `gap.after` all has come, be it deleted since.
+        let is_news = self.told_upto.is_none_or(|told_upto| pruned_upto > told_upto.max(gap.after));
+        if is_news {
+            self.push_update(encode(), None);
+        }
+        self.told_upto = self.told_upto.max(Some(pruned_upto));
+    }
+
+    /// Whether the login that asked for `gap` still waits for it; otherwise what it was owed counts as missed.
+    fn is_reading(&self, gap: Gap) -> bool {
+        matches!(self.delivery, Delivery::Lagging { reader, cursor, .. }
+            if reader.user_id == gap.user_id && cursor == gap.after)
     }
 
     pub(super) fn fill(&mut self, gap: Gap, updates: Vec<(MessageId, Bytes)>, reached: MessageId) {
@@ -523,6 +547,70 @@ mod tests {
         assert_eq!(chunk.received, Some(Received { user_id: ADA, message_id: MessageId(6) }));
     }
 
+    /// An outbox of version 2 that was asked for what comes behind `after`, of a log of nine messages.
+    fn following(after: i64, told_upto: Option<i64>) -> State {
+        let mut state = State::new(LIMITS);
+        let (after, told_upto, head) = (MessageId(after), told_upto.map(MessageId), MessageId(9));
+        let [synced, refresh] = ["synced", "refresh"].map(bytes);
+        state.follow(Following { user_id: ADA, after, told_upto, head, synced, refresh }, head);
+        state
+    }
+
+    fn asked(state: &mut State) -> Gap {
+        match state.next() {
+            Next::ReadOn(gap) => gap,
+            other => panic!("expected to read on, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn deleted_messages_are_told_of_once_and_only_where_they_had_not_come() {
+        let mut state = following(3, Some(3));
+        let gap = asked(&mut state);
+        state.miss(gap, MessageId(3), || panic!("it had come before it was deleted"));
+        state.fill(gap, vec![(MessageId(4), bytes("four "))], MessageId(4));
+        assert_eq!(written(&mut state), "four ");
+
+        let gap = asked(&mut state);
+        state.miss(gap, MessageId(6), || bytes("missing "));
+        state.fill(gap, vec![(MessageId(5), bytes("five "))], MessageId(5));
+        assert_eq!(written(&mut state), "missing five ");
+
+        let gap = asked(&mut state);
+        state.miss(gap, MessageId(6), || panic!("it was told"));
+        state.fill(gap, vec![(MessageId(7), bytes("seven "))], MessageId(7));
+        assert_eq!(written(&mut state), "seven ");
+
+        let gap = asked(&mut state);
+        state.miss(gap, MessageId(8), || bytes("missing "));
+        state.fill(gap, vec![], MessageId(9));
+        assert_eq!(written(&mut state), "missing synced");
+        assert_eq!(state.next(), Next::Wait);
+    }
+
+    #[test]
+    fn who_begins_with_the_oldest_misses_nothing_that_was_deleted_before() {
+        let mut state = following(0, Some(9));
+        let gap = asked(&mut state);
+
+        state.miss(gap, MessageId(8), || panic!("nobody has asked for it"));
+    }
+
+    #[test]
+    fn who_begins_anew_is_told_so_first_even_where_there_is_nothing() {
+        let mut state = State::new(LIMITS);
+        let (nowhere, [synced, refresh]) = (MessageId(0), ["synced", "refresh"].map(bytes));
+        let following = Following { user_id: ADA, after: nowhere, told_upto: None, head: nowhere, synced, refresh };
+        state.follow(following, nowhere);
+
+        let gap = asked(&mut state);
+        state.miss(gap, nowhere, || bytes("missing "));
+        state.fill(gap, vec![], nowhere);
+
+        assert_eq!(written(&mut state), "missing synced");
+        assert_eq!(state.next(), Next::Wait);
+    }
+
     #[test]
     fn a_closed_outbox_ends_once_it_is_empty_and_reads_nothing_on() {
         let mut state = State::new(LIMITS);
@@ -547,34 +635,25 @@ mod tests {
         assert_eq!(state.next(), Next::End);
     }
 
-    /// An outbox that follows in version 2 from the beginning of a log whose head is message 3.
-    fn following() -> State {
-        let mut state = State::new(LIMITS);
-        let [synced, refresh] = ["synced", "refresh"].map(bytes);
-        let following = Following { user_id: ADA, after: MessageId(0), gap: None, head: MessageId(3), synced, refresh };
-        state.follow(following, MessageId(3));
-        state
-    }
-
     #[test]
     fn what_is_due_comes_when_its_place_is_reached_and_nothing_beyond_is_read_before() {
-        let mut state = following();
-        state.offer(MessageId(4), || panic!("a lagging outbox encodes nothing"));
-        let Next::ReadOn(gap) = state.next() else { panic!("three ids are behind") };
-        assert_eq!((gap.after, gap.upto), (MessageId(0), MessageId(3)));
+        let mut state = following(6, Some(6));
+        state.offer(MessageId(10), || panic!("a lagging outbox encodes nothing"));
+        let gap = asked(&mut state);
+        assert_eq!((gap.after, gap.upto), (MessageId(6), MessageId(9)));
 
-        state.fill(gap, vec![(MessageId(2), bytes("two"))], MessageId(3));
-        assert_eq!(written(&mut state), "twosynced");
+        state.fill(gap, vec![(MessageId(8), bytes("eight"))], MessageId(9));
+        assert_eq!(written(&mut state), "eightsynced");
 
-        let Next::ReadOn(gap) = state.next() else { panic!("message 4 may not be lost") };
-        assert_eq!((gap.after, gap.upto), (MessageId(3), MessageId(4)));
+        let gap = asked(&mut state);
+        assert_eq!((gap.after, gap.upto), (MessageId(9), MessageId(10)));
     }
 
     #[test]
     fn nothing_that_is_received_in_version_2_moves_a_mark() {
-        let mut state = following();
-        let Next::ReadOn(gap) = state.next() else { panic!("three ids are behind") };
-        state.fill(gap, vec![(MessageId(2), bytes("two"))], MessageId(3));
+        let mut state = following(6, Some(6));
+        let gap = asked(&mut state);
+        state.fill(gap, vec![(MessageId(8), bytes("eight"))], MessageId(9));
 
         let Next::Write(chunk) = state.next() else { panic!("an update waits") };
 
@@ -587,10 +666,10 @@ mod tests {
         assert!(!old.hint(bytes("hint")));
         assert_eq!(old.next(), Next::Wait);
 
-        let mut state = following();
+        let mut state = following(6, Some(6));
         assert!(!state.hint(bytes("before synced")));
-        let Next::ReadOn(gap) = state.next() else { panic!("three ids are behind") };
-        state.fill(gap, vec![], MessageId(3));
+        let gap = asked(&mut state);
+        state.fill(gap, vec![], MessageId(9));
         assert_eq!(written(&mut state), "synced");
         assert_eq!(state.next(), Next::Wait);
         assert!(state.hint(bytes("hint")));

@@ -154,21 +154,15 @@ impl Dispatcher {
     }
 
     fn sync(&self, synced: Synced, ticket: Ticket) {
-        let Synced { user_id, after, gap, head } = synced;
+        let Synced { user_id, after, told_upto, head } = synced;
         let outbox = match &ticket {
             Ticket::Request(reply, _) => Arc::clone(&reply.receiver.outbox),
             _ => return accept(ticket),
         };
         accept(ticket);
         let encode = |update: Update| Bytes::from(update.encode(outbox.framing()));
-        let following = Following {
-            user_id,
-            after,
-            gap: gap.map(|oldest| encode(Update::Gap { id: self.epoch.id(oldest) })),
-            head,
-            synced: encode(Update::Synced { id: self.epoch.id(head) }),
-            refresh: encode(Update::Refresh),
-        };
+        let synced = encode(Update::Synced { id: self.epoch.id(head) });
+        let following = Following { user_id, after, told_upto, head, synced, refresh: encode(Update::Refresh) };
         outbox.follow(following, self.published);
     }
 

@@ -43,6 +43,7 @@ use pace::Pace;
 use password::PasswordHasher;
 use rates::Buckets;
 use ticket::Ticket;
+use upkeep::Pruner;
 
 /// Notes how far the peer of one connection has received the log by now.
 pub type Probe = Box<dyn Fn() + Send + Sync>;
@@ -120,8 +121,8 @@ pub struct Started {
     pub writer: JoinHandle<Result<(), StoreError>>,
     /// The dispatcher; ends after the writer.
     pub dispatcher: JoinHandle<()>,
-    /// What is saved from time to time; ends after a last time once it is told to stop.
-    pub savers: [JoinHandle<()>; 2],
+    /// What saves or deletes from time to time; ends, after saving a last time, once it is told to stop.
+    pub savers: [JoinHandle<()>; 3],
 }
 
 impl Service {
@@ -135,9 +136,11 @@ impl Service {
         let marks = Arc::new(Marks::default());
         let passwords = PasswordHasher::new(config.password_cost, config.limits.busy_after)?;
         let dispatcher = dispatch::Dispatcher::new(Arc::clone(&registry), Arc::clone(&marks), head, epoch.clone());
+        let pruner = Pruner::new(config.retention.clone(), config.clock.clone(), store.clone());
         let savers = [
             tokio::spawn(marks::save_regularly(Arc::clone(&marks), store.clone(), saving_ends.clone())),
-            tokio::spawn(upkeep::save_regularly(Arc::clone(&registry), store.clone(), saving_ends)),
+            tokio::spawn(upkeep::save_regularly(Arc::clone(&registry), store.clone(), saving_ends.clone())),
+            tokio::spawn(pruner.run(saving_ends)),
         ];
         let service = Self {
             store,
@@ -181,6 +184,11 @@ impl Service {
             tracing::error!(error = err as &dyn std::error::Error, "reading what a connection is owed failed");
         })?;
         let epoch = outbox.is_version_2().then_some(&self.epoch);
+        if let Some(epoch) = epoch {
+            let next = page.messages.first().map_or(page.reached, |owed| owed.message_id);
+            let encode = || Update::Gap { id: epoch.id(next) }.encode(outbox.framing()).into();
+            outbox.miss(gap, page.pruned_upto, encode);
+        }
         let encode = |owed: Owed| (owed.message_id, encode_owed(outbox.framing(), epoch, &owed));
         let updates: Vec<(MessageId, Bytes)> = page.messages.into_iter().map(encode).collect();
         outbox.fill(gap, updates, page.reached);

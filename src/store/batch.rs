@@ -6,7 +6,7 @@ use super::connect::error_code;
 use super::draft::Draft;
 use super::message::Row;
 use super::plan::{Leaving, Plan};
-use super::{OpenError, StoreError, contact, group, mark, message, pair, read_mark, session, user};
+use super::{OpenError, StoreError, contact, group, mark, message, pair, pruned, read_mark, session, user};
 use crate::domain::{MessageId, SessionId, TokenHash};
 
 /// Why a batch was not committed.
@@ -124,6 +124,7 @@ async fn write(conn: &mut SqliteConnection, draft: &Draft, plan: &Plan, now_ms: 
         (&Plan::InsertMessage { new_pair: Some((low_id, high_id)), .. }, _) => {
             pair::insert(conn, low_id, high_id).await
         }
+        (Plan::DeleteMessages, Draft::Prune { messages }) => pruned::delete(conn, messages).await,
         (Plan::UpdateMarks { marks }, _) => mark::update(conn, marks).await,
         (Plan::UpdateUse { used, ended }, _) => {
             session::update_use(conn, used).await?;

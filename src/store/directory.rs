@@ -25,8 +25,6 @@ pub(super) struct Directory {
     newest_session: SessionId,
     head: MessageId,
     committed_head: MessageId,
-    /// The oldest message that is kept; the one behind the head where there is none.
-    oldest: MessageId,
     /// Who has whispered with whom, the lower id first.
     pairs: HashSet<(UserId, UserId)>,
     /// Messages with a nonce, of this batch and those that its nonces were used for before.
@@ -82,7 +80,6 @@ impl Directory {
         let mut directory = Self::default();
         directory.head = message::find_head(conn).await?;
         directory.committed_head = directory.head;
-        directory.oldest = message::find_oldest(conn).await?.unwrap_or(directory.head.next());
         directory.pairs = pair::list(conn).await?.into_iter().collect();
         for (user_id, username, is_deleted) in user::list_names(conn).await? {
             directory.put_user(user_id, &username, MessageId(0));
@@ -106,11 +103,6 @@ impl Directory {
 
     pub(super) fn head(&self) -> MessageId {
         self.head
-    }
-
-    /// The oldest message that is kept; the one behind the head where there is none.
-    pub(super) fn oldest(&self) -> MessageId {
-        self.oldest
     }
 
     /// The user who has this name now.

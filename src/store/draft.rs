@@ -58,6 +58,8 @@ pub enum Draft {
     MessageGroup { author: Author, group_name: Option<GroupName>, content: Content, nonce: Option<Nonce> },
     /// How far users have received the log; none of these moves a mark back.
     SaveMarks { marks: Vec<(UserId, MessageId)> },
+    /// The end of messages that are too old, few enough for nobody to wait for it long.
+    Prune { messages: Vec<MessageId> },
     /// The sessions that somebody is logged in with right now. Stores what use was made of all sessions, ends unused ones.
     SaveUse { online: Vec<TokenHash> },
 }
@@ -200,8 +202,8 @@ pub struct Synced {
     pub user_id: UserId,
     /// Exclusive.
     pub after: MessageId,
-    /// The oldest message that is kept, where that is not the one behind what was asked for.
-    pub gap: Option<MessageId>,
+    /// Deleted messages up to here are no news to who follows; `None` where it is news that they begin anew.
+    pub told_upto: Option<MessageId>,
     /// The log's head as of now.
     pub head: MessageId,
 }

@@ -189,6 +189,36 @@ pub enum BackupError {
     Copy(#[from] CopyError),
 }
 
+/// Nothing was deleted, unless [`PruneError::Sqlite`] says otherwise. Each text says what to do, or has a source that does.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    /// The database cannot be opened, or a server holds it.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database is older than this binary's queries.
+    #[error(
+        "{} has schema version {found}, and this needs version {needed}: start `chinwag serve` on it once, which migrates it",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The one that is needed.
+        needed: i64,
+    },
+    /// A rule is for a group that is not there.
+    #[error("there is no group {group_name:?}: check its name, or leave its --group-retention out")]
+    UnknownGroup {
+        /// As it was given.
+        group_name: String,
+    },
+    /// `SQLite` said no. What was deleted before stays so.
+    #[error("reading or deleting failed, and what was deleted before is gone; `chinwag check` says what is wrong")]
+    Sqlite(#[from] sqlx::Error),
+}
+
 /// A backup was not restored, and but for [`RestoreError::Stale`] the database is as it was. Each text says what to do, or has a source that does.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {

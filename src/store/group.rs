@@ -63,6 +63,13 @@ pub(super) async fn update_left(
     Ok(())
 }
 
+/// Which group has this key.
+pub(super) async fn find_id_by_key(conn: &mut SqliteConnection, key: &str) -> Result<Option<GroupId>, sqlx::Error> {
+    let group_id =
+        sqlx::query_scalar!("select group_id from groups where group_key = ?", key).fetch_optional(conn).await?;
+    Ok(group_id.map(GroupId))
+}
+
 pub(super) async fn update_owner(
     conn: &mut SqliteConnection,
     group_id: GroupId,

@@ -81,6 +81,8 @@ pub struct Page {
     pub messages: Vec<Owed>,
     /// Up to here these are all that is owed.
     pub reached: MessageId,
+    /// The newest message that was owed and is deleted, wherever it was; 0 where there is none, and within [`Scope::Received`].
+    pub pruned_upto: MessageId,
 }
 
 /// A message as one who is owed it is told of it.
@@ -153,13 +155,6 @@ pub(super) async fn find_head(conn: &mut SqliteConnection) -> Result<MessageId, 
     Ok(MessageId(head))
 }
 
-/// The oldest message that is there, if any.
-pub(super) async fn find_oldest(conn: &mut SqliteConnection) -> Result<Option<MessageId>, sqlx::Error> {
-    let oldest =
-        sqlx::query_scalar!(r#"select min(message_id) as "oldest: i64" from messages"#).fetch_one(conn).await?;
-    Ok(oldest.map(MessageId))
-}
-
 /// Which of these senders' nonces were used, and for what.
 pub(super) async fn list_by_nonces(
     conn: &mut SqliteConnection,
@@ -227,7 +222,7 @@ async fn list_owed_in_window(
     let is_whole = found < PAGE_ROWS && usize::try_from(found) == Ok(rows.len());
     let newest = rows.last().map_or(place.upto, |row| MessageId(row.message_id));
     let reached = if is_whole { place.upto } else { newest };
-    Ok(Page { messages: rows.into_iter().map(OwedRow::into_owed).collect(), reached })
+    Ok(Page { messages: rows.into_iter().map(OwedRow::into_owed).collect(), reached, pruned_upto: MessageId(0) })
 }
 
 /// A message that is owed, and how many were found in the window.

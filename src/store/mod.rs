@@ -24,10 +24,13 @@ mod migrate;
 mod open;
 mod pair;
 mod plan;
+mod prune;
+mod pruned;
 mod quick_check;
 mod read_mark;
 mod restore;
 mod session;
+mod sweep;
 mod user;
 mod writer;
 
@@ -44,17 +47,19 @@ pub use backup::{Backup, back_up};
 pub use check::{Contents, Problem, Report, check};
 pub use contact::ContactRow;
 pub use draft::{After, Author, Draft, LoggedIn, Membership, Of, Origin, Outcome, Refusal, Sent, SentTo, Synced};
-pub use error::{BackupError, CopyError, OpenError, RestoreError, StoreError};
+pub use error::{BackupError, CopyError, OpenError, PruneError, RestoreError, StoreError};
 pub use group::{FoundGroupRow, MemberRow, OwnGroupRow};
 pub use history::{Amount, History, Said, Stretch};
 pub use list::Part;
 pub use message::{Owed, Page, Place, Scope};
+pub use prune::{Prunable, PrunablePart, Pruned, list_prunable, prune};
 pub use quick_check::QuickCheck;
 pub use restore::{Restored, restore};
 pub use session::SessionRow;
+pub use sweep::{Sweep, Sweeps};
 pub use user::Credentials;
 
-use crate::config::Config;
+use crate::config::{Config, Retention};
 use crate::domain::{Epoch, MessageId, UserId};
 use writer::Queued;
 
@@ -177,6 +182,30 @@ impl<T: Send + 'static> Store<T> {
     /// [`StoreError`] when the database cannot be read.
     pub async fn list_owed(&self, user_id: UserId, scope: Scope, place: Place) -> Result<Page, StoreError> {
         let mut conn = self.readers.acquire().await?;
-        Ok(message::list_owed(&mut conn, user_id, scope, place).await?)
+        let mut page = message::list_owed(&mut conn, user_id, scope, place).await?;
+        if scope == Scope::Conversations {
+            // Only now: what is deleted between the two is then told of once too often, and never kept quiet.
+            page.pruned_upto = pruned::find_newest(&mut conn, user_id).await?;
+        }
+        Ok(page)
+    }
+
+    /// Where to look for what is older than `retention` keeps; for what has no group's rule, behind `rest_after`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn list_sweeps(&self, retention: &Retention, rest_after: MessageId) -> Result<Sweeps, StoreError> {
+        let mut conn = self.readers.acquire().await?;
+        Ok(sweep::list(&mut conn, retention, rest_after).await?)
+    }
+
+    /// What is too old in the next slice of `sweep`, few enough for one [`Draft::Prune`]; `None` once nothing more can be.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn next_slice(&self, sweep: &mut Sweep, now_ms: i64) -> Result<Option<Vec<MessageId>>, StoreError> {
+        let mut conn = self.readers.acquire().await?;
+        let old = sweep.next(&mut conn, now_ms).await?;
+        Ok(old.map(|old| old.into_iter().map(|message| message.message_id).collect()))
     }
 }

@@ -88,6 +88,7 @@ pub(super) enum Plan {
         logged_in: LoggedIn,
     },
     Sync(Synced),
+    DeleteMessages,
     UpdateMarks {
         marks: Vec<(UserId, MessageId)>,
     },
@@ -183,6 +184,7 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
             let target = group_id.map(Target::Group).ok_or(Refusal::NotAMember);
             repeat_or_send(directory, &Message { sender_id, target, content, nonce: nonce.as_ref() }, moment)
         }
+        Draft::Prune { .. } => Ok(Plan::DeleteMessages),
         Draft::SaveMarks { marks } => Ok(save_marks(directory, marks)),
         Draft::SaveUse { online } => Ok(save_use(directory, online, moment)),
     }
@@ -213,16 +215,15 @@ fn log_in(directory: &Directory, user_id: UserId) -> LoggedIn {
     LoggedIn { user_id, username: Arc::clone(username), head: directory.head(), mark: *mark, groups: groups.clone() }
 }
 
-/// Where to begin, and what is missing before that.
+/// Where to begin. What is missing behind that is found where messages are read.
 fn sync(directory: &Directory, user_id: UserId, after: After) -> Synced {
-    let (head, oldest) = (directory.head(), directory.oldest());
-    let beginning = MessageId(oldest.0 - 1);
-    let (after, gap) = match after {
-        After::Nothing => (beginning, None),
-        After::Message(after) if (beginning..=head).contains(&after) => (after, None),
-        After::Message(_) | After::Unknown => (beginning, Some(oldest)),
+    let (beginning, head) = (MessageId(0), directory.head());
+    let (after, told_upto) = match after {
+        After::Nothing => (beginning, Some(head)),
+        After::Message(after) if after <= head => (after, Some(after)),
+        After::Message(_) | After::Unknown => (beginning, None),
     };
-    Synced { user_id, after, gap, head }
+    Synced { user_id, after, told_upto, head }
 }
 
 /// Somebody's message; `target` says why where there is none.

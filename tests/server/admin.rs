@@ -14,21 +14,21 @@ use crate::helpers::{PASSWORD, within};
 use crate::program::{Process, command, scratch, serve};
 
 /// What a command that ended has said.
-struct Said {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs the program in `directory`, on `chinwag.db` unless told otherwise.
-fn run(directory: &TempDir, arguments: &[&str]) -> Said {
+pub(crate) fn run(directory: &TempDir, arguments: &[&str]) -> Said {
     let output = command(directory.path(), arguments).stdin(Stdio::null()).output().unwrap();
     let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     Said { code: output.status.code(), stdout, stderr }
 }
 
 #[track_caller]
-fn assert_done(said: &Said, expected: &str) {
+pub(crate) fn assert_done(said: &Said, expected: &str) {
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{}", said.stdout);
     assert!(said.stdout.contains(expected), "{}", said.stdout);
 }
@@ -43,17 +43,17 @@ fn assert_unsound(said: &Said, expected: &str) {
 
 /// The command could not do what it was asked, and says why on stderr.
 #[track_caller]
-fn assert_refused(said: &Said, expected: &str) {
+pub(crate) fn assert_refused(said: &Said, expected: &str) {
     assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{}", said.stderr);
     assert!(said.stderr.starts_with("chinwag: ") && said.stderr.contains(expected), "{}", said.stderr);
 }
 
-fn database_in(directory: &TempDir) -> PathBuf {
+pub(crate) fn database_in(directory: &TempDir) -> PathBuf {
     directory.path().join("chinwag.db")
 }
 
 /// A database with Ada and Bob, a group of Ada's, and the messages `1` to `100` from her to Bob; no server runs on it.
-async fn stopped() -> TempDir {
+pub(crate) async fn stopped() -> TempDir {
     let directory = scratch();
     let process = Process::start(directory.path());
     process.register("bob").await;
@@ -67,13 +67,13 @@ async fn stopped() -> TempDir {
 }
 
 /// Runs statements against the stopped database, as who repairs or spoils it by hand would.
-async fn meddle(directory: &TempDir, sql: &'static str) {
+pub(crate) async fn meddle(directory: &TempDir, sql: &'static str) {
     use sqlx::Connection;
     database::meddle(&database_in(directory), sql).await.close().await.unwrap();
 }
 
 /// What is in a file, and when it was last written to.
-fn state(path: &Path) -> (Vec<u8>, std::time::SystemTime) {
+pub(crate) fn state(path: &Path) -> (Vec<u8>, std::time::SystemTime) {
     (std::fs::read(path).unwrap(), path.metadata().unwrap().modified().unwrap())
 }
 
@@ -92,7 +92,7 @@ async fn a_sound_database_is_said_to_be_so() {
 
     let said = run(&directory, &["check"]);
 
-    assert_done(&said, "chinwag.db is sound: schema version 3, users 2, groups 1, messages 100\n");
+    assert_done(&said, "chinwag.db is sound: schema version 4, users 2, groups 1, messages 100\n");
     let by_url = run(&directory, &["check", "--database-url", "sqlite://./chinwag.db"]);
     assert_eq!(by_url.stdout, said.stdout);
 }
@@ -203,7 +203,7 @@ async fn what_is_not_a_database_of_this_version_is_not_checked() {
         ("missing.db", "there is no database missing.db"),
         ("text.db", "is not a chinwag database"),
         ("empty.db", "is empty"),
-        ("newer.db", "has schema version 999, and this chinwag knows versions up to 3"),
+        ("newer.db", "has schema version 999, and this chinwag knows versions up to 4"),
     ] {
         let said = run(&directory, &["check", "--database-url", &format!("sqlite://{name}")]);
         assert_refused(&said, expected);
