@@ -1,39 +1,18 @@
-//! A client: the other end of the wire, for programs, bots and tests.
-//!
-//! A [`Client`] is one connection. Its methods send a request and wait for the response; updates that arrive meanwhile are
-//! kept, in order, for [`Client::next_update`]. To have several requests under way, [`Client::send`] them and then take each
-//! [`Client::next_response`].
-//!
-//! ```no_run
-//! use chinwag::client::Client;
-//! use chinwag::protocol::{Framing, Update};
-//!
-//! # async fn talk() -> Result<(), chinwag::client::ClientError> {
-//! let mut ada = Client::connect("127.0.0.1:4242", Framing::Array).await?;
-//! ada.register("ada", "a long passphrase").await?;
-//! ada.log_in("ada", "a long passphrase").await?;
-//! ada.whisper("ada", "note to self").await?;
-//! if let Update::Whisper { sender, content, .. } = ada.next_update().await? {
-//!     println!("{sender}: {content}");
-//! }
-//! # Ok(())
-//! # }
-//! ```
+//! One connection to a server.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::{fmt, io};
+use std::fmt;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, ToSocketAddrs};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio::net::ToSocketAddrs;
+use tokio_rustls::rustls::RootCertStore;
 
+use super::dial::{self, Stream};
+use super::error::ClientError;
 use crate::domain::Secret;
 use crate::protocol::{
-    Action, CodecError, Framing, FromServer, Refused, ReplyDecoder, Request, Response, Update, VERSION, Welcome,
+    Action, CodecError, Framing, FromServer, ReplyDecoder, Request, Response, Update, VERSION, Welcome,
 };
 
 /// Units: bytes of the longest response or update that is taken; the server's are far shorter.
@@ -42,44 +21,27 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// Units: bytes of updates that are kept while nobody takes them. Who sends without ever reading is told so by then.
 const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 
-/// Why something did not work.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// No connection could be made.
-    #[error("cannot connect")]
-    Connect(#[source] io::Error),
-    /// No server can have this name.
-    #[error("{0:?} is not the name of a server")]
-    Name(String),
-    /// The connection broke.
-    #[error("the connection broke")]
-    Io(#[from] io::Error),
-    /// The server has ended the connection.
-    #[error("the server has ended the connection")]
-    Closed,
-    /// The server does not speak this wire.
-    #[error("the server sent what is not of this protocol")]
-    Codec(#[from] CodecError),
-    /// The server refused, and says why.
-    #[error("{}", .0.why)]
-    Refused(Refused),
-    /// A request that needs a token before there is one.
-    #[error("not logged in")]
-    NotLoggedIn,
-    /// A response came that nothing was asked for.
-    #[error("a response without a request")]
-    Unasked,
-    /// Over 16 MiB of updates wait for [`Client::next_update`]; nothing more is read before they are taken.
-    #[error("too many updates wait to be taken")]
-    TooManyUpdates,
-}
-
-/// What a client talks over: TCP, or TLS over it.
-trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
-
-/// A connection to a server.
+/// One connection to a server.
+///
+/// Its methods send a request and wait for the response; updates that arrive meanwhile are kept, in order, for
+/// [`Client::next_update`]. To have several requests under way, [`Client::send`] them and then take each
+/// [`Client::next_response`].
+///
+/// ```no_run
+/// use chinwag::client::Client;
+/// use chinwag::protocol::{Framing, Update};
+///
+/// # async fn talk() -> Result<(), chinwag::client::ClientError> {
+/// let mut ada = Client::connect("127.0.0.1:4242", Framing::Array).await?;
+/// ada.register("ada", "a long passphrase").await?;
+/// ada.log_in("ada", "a long passphrase").await?;
+/// ada.whisper("ada", "note to self").await?;
+/// if let Update::Whisper { sender, content, .. } = ada.next_update().await? {
+///     println!("{sender}: {content}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Client {
     stream: Box<dyn Stream>,
     framing: Framing,
@@ -115,9 +77,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Connect`].
     pub async fn connect(address: impl ToSocketAddrs, framing: Framing) -> Result<Self, ClientError> {
-        let stream = TcpStream::connect(address).await.map_err(ClientError::Connect)?;
-        stream.set_nodelay(true)?;
-        Ok(Self::over(stream, framing))
+        Ok(Self::over(dial::tcp(address).await?, framing))
     }
 
     /// Connects over TLS. The server must show a certificate for `name` that one of the `trusted` vouches for.
@@ -130,12 +90,7 @@ impl Client {
         trusted: RootCertStore,
         framing: Framing,
     ) -> Result<Self, ClientError> {
-        let name = ServerName::try_from(name.to_owned()).map_err(|_| ClientError::Name(name.to_owned()))?;
-        let config = ClientConfig::builder().with_root_certificates(trusted).with_no_client_auth();
-        let stream = TcpStream::connect(address).await.map_err(ClientError::Connect)?;
-        stream.set_nodelay(true)?;
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(ClientError::Connect)?;
-        Ok(Self::over(stream, framing))
+        Ok(Self::over(dial::tls(address, name, trusted).await?, framing))
     }
 
     /// A client over a connection that was made otherwise: from a certain address, say. Nothing may have been sent on it.
