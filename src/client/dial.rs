@@ -1,7 +1,9 @@
 //! Making a connection to a server, encrypted or not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio_rustls::TlsConnector;
@@ -11,6 +13,12 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::error::ClientError;
 
+/// A silent server is asked whether it is there after half a minute, and given up half a minute later. Who only listens would
+/// never learn otherwise that a machine is gone, or that a router has forgotten the connection.
+const PROBE_AFTER: Duration = Duration::from_secs(30);
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+const PROBES: u32 = 3;
+
 /// What a client talks over: TCP, or TLS over it.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
@@ -19,6 +27,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 pub(super) async fn tcp(address: impl ToSocketAddrs) -> Result<TcpStream, ClientError> {
     let stream = TcpStream::connect(address).await.map_err(ClientError::Connect)?;
     stream.set_nodelay(true)?;
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(PROBES);
+    SockRef::from(&stream).set_tcp_keepalive(&probes)?;
     Ok(stream)
 }
 
