@@ -21,7 +21,8 @@
 //! - [`protocol`]: bytes to requests and back, both framings, pure functions. *Nothing is allocated for a mere claim.*
 //! - [`domain`]: values that are valid by construction. [`config`]: every limit with its reason. [`shutdown`]: a signal.
 //!   `sync`: the locks of [`registry`] and [`outbox`].
-//! - [`client`]: the other end of the wire. It uses [`protocol`] alone.
+//! - [`client`]: the other end of the wire: one connection, and a user who stays connected over many. It uses
+//!   [`protocol`] alone.
 //!
 //! # Invariants
 //!

@@ -329,6 +329,17 @@ impl Client {
         }
     }
 
+    /// Ends the connection well, and drops what the server still sends.
+    pub(super) async fn end(mut self) -> Result<(), ClientError> {
+        self.shut_down().await?;
+        loop {
+            self.input.clear();
+            if self.stream.read_buf(&mut self.input).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     fn answered(&mut self, response: Response) -> Result<Response, ClientError> {
         let action = self.awaited.pop_front().ok_or(ClientError::Unasked)?;
         if let (Action::LogIn | Action::Resume, Response::LoggedIn { username, token, head }) = (action, &response) {

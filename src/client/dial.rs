@@ -43,6 +43,7 @@ pub(super) async fn tls(
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(ClientError::Connect)
 }
 
-fn server_name(name: &str) -> Result<ServerName<'static>, ClientError> {
+/// Whether `name` is one that a server can have.
+pub(super) fn server_name(name: &str) -> Result<ServerName<'static>, ClientError> {
     ServerName::try_from(name.to_owned()).map_err(|_| ClientError::Name(name.to_owned()))
 }

@@ -18,6 +18,11 @@ impl Chance {
         z ^ (z >> 31)
     }
 
+    /// Another sequence, as random.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self(self.next())
+    }
+
     /// A number below `bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).unwrap()

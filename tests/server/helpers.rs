@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chinwag::client::{Client, ClientError, Login};
+use chinwag::client::{Client, ClientError, Endpoint, Login};
 use chinwag::config::{Clock, Config, PasswordCost, TlsConfig};
 use chinwag::domain::Secret;
 use chinwag::net::Tls;
@@ -108,6 +108,11 @@ impl TestServer {
         let name = ServerName::try_from("localhost").unwrap();
         let stream = within("a handshake", TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap();
         RawClient { stream: Box::new(stream) }
+    }
+
+    /// Where it speaks TLS, for a client that stays connected.
+    pub(crate) fn tls_endpoint(&self) -> Endpoint {
+        Endpoint::tls(self.tls.as_ref().unwrap().address.to_string(), "localhost", self.trusted()).unwrap()
     }
 
     fn trusted(&self) -> RootCertStore {
