@@ -4,6 +4,7 @@
 
 mod account;
 mod admin;
+mod again;
 mod authorization;
 mod chance;
 mod chat;
