@@ -3,10 +3,8 @@
 //! Runs against a live server: `cargo run --example echo [ADDRESS]`. Then whisper something to `echo`.
 
 use anyhow::{Context, bail};
-use chinwag::client::{
-    Chat, Client, ClientError, Conversation, Credentials, Endpoint, Event, Message, Options, Outgoing, Start,
-};
-use chinwag::protocol::Framing;
+use chinwag::client::{Chat, Client, ClientError, Credentials, Endpoint, Event, Message, Options, Outgoing, Start};
+use chinwag::protocol::{Conversation, Framing};
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:4242";
 const PASSWORD: &str = "purple teapot";
@@ -34,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
             Event::Connected(login) => println!("whisper to {}", login.username),
             Event::Reconnecting { wait, why } => println!("{why}; trying again in {wait:?}"),
             Event::Ended(ended) => bail!("{ended}"),
-            Event::Synced { .. } | Event::Gap { .. } => {}
+            Event::Synced { .. } | Event::Gap { .. } | Event::Changed(_) => {}
         }
         if let Some(id) = event.id() {
             std::fs::write(format!("{KEPT}.new"), id)?;

@@ -10,8 +10,7 @@ mod dial;
 mod error;
 
 pub use chat::{
-    Accepted, Chat, Conversation, Credentials, Ended, Endpoint, Event, Message, Options, Outgoing, SendError, Speaker,
-    Start,
+    Accepted, Chat, Credentials, Ended, Endpoint, Event, Message, Options, Outgoing, SendError, Speaker, Start,
 };
 pub use connection::{Client, Login};
 pub use error::ClientError;

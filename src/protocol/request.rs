@@ -63,7 +63,7 @@ pub enum Request {
 }
 
 /// A conversation, by the name of who or what is on its other side.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Conversation {
     /// Whispers with a user. Option: `with`.
     With(String),

@@ -76,7 +76,7 @@ pub enum Update {
     Refresh,
     /// The connection's login has ended, and the connection with it. Shape: `["update", "session_ended", {"code"}]`.
     SessionEnded {
-        /// Why: `logged_out`, `expired`, `revoked`.
+        /// Why: `logged_out`, `revoked`, `account_deleted`.
         code: String,
     },
 }

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use chinwag::client::{
-    Accepted, Chat, Conversation, Credentials, Ended, Endpoint, Event, Login, Message, Options, Outgoing, SendError,
-    Start,
+    Accepted, Chat, Credentials, Ended, Endpoint, Event, Login, Message, Options, Outgoing, SendError, Start,
 };
+use chinwag::protocol::Conversation;
 
 use crate::database;
 use crate::helpers::{PASSWORD, TestServer, within};
@@ -30,7 +30,7 @@ pub(crate) async fn next_message(chat: &mut Chat) -> Message {
     loop {
         match next(chat).await {
             Event::Message(message) => return message,
-            Event::Connected(_) | Event::Reconnecting { .. } | Event::Synced { .. } => {}
+            Event::Connected(_) | Event::Reconnecting { .. } | Event::Synced { .. } | Event::Changed(_) => {}
             other => panic!("{other:?} instead of a message"),
         }
     }

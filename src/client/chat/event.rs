@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::client::{ClientError, Login};
-use crate::protocol::{CodecError, Refused, Stamp, Update};
+use crate::protocol::{CodecError, Conversation, Refused, Stamp, Update};
 
 /// Something that a [`Chat`](super::Chat) tells its user.
 #[derive(Debug)]
@@ -21,6 +21,9 @@ pub enum Event {
         /// That of the oldest message that is kept, which is still to come.
         id: String,
     },
+    /// Something else has changed: who is in a group, who is a contact, what was read on another device. A hint, and not to be
+    /// kept: what is shown of lists is asked for anew after each [`Event::Synced`], and after [`Update::Refresh`].
+    Changed(Update),
     /// There is a connection. The login is good for other connections, and for the program's next run.
     Connected(Login),
     /// There is none, and after `wait` another is tried. Left out while events wait to be taken.
@@ -41,7 +44,7 @@ pub struct Message {
     pub id: String,
     /// When the server accepted it. Units: milliseconds since 1970 (UTC).
     pub at_ms: i64,
-    /// Where it was said.
+    /// Where it was said. Whispers are with the other user, or with oneself.
     pub conversation: Conversation,
     /// Who said it.
     pub sender: String,
@@ -53,22 +56,13 @@ pub struct Message {
     pub is_own: bool,
 }
 
-/// Where something is said.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Conversation {
-    /// Between the user and another, or the user's own notes. The name is the other's.
-    With(String),
-    /// In the group with this name.
-    Group(String),
-}
-
 /// Why a chat does not go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
     /// The session was ended, on this user's wish or the server's.
     #[error("the session has ended: {code}")]
     Session {
-        /// Why: `logged_out`, `expired`, `revoked`.
+        /// Why: `logged_out`, `revoked`, `account_deleted`.
         code: String,
     },
     /// The server refuses the user.
@@ -84,7 +78,9 @@ impl Event {
     pub fn id(&self) -> Option<&str> {
         match self {
             Self::Message(Message { id, .. }) | Self::Synced { id } => Some(id),
-            Self::Gap { .. } | Self::Connected(_) | Self::Reconnecting { .. } | Self::Ended(_) => None,
+            Self::Gap { .. } | Self::Changed(_) | Self::Connected(_) | Self::Reconnecting { .. } | Self::Ended(_) => {
+                None
+            }
         }
     }
 
@@ -103,6 +99,7 @@ impl Event {
             Update::Synced { id } => Ok(Self::Synced { id }),
             Update::Gap { id } => Ok(Self::Gap { id }),
             Update::SessionEnded { code } => Ok(Self::Ended(Ended::Session { code })),
+            change => Ok(Self::Changed(change)),
         }
     }
 }

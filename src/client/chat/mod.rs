@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-pub use event::{Conversation, Ended, Event, Message};
+pub use event::{Ended, Event, Message};
 pub use options::{Credentials, Endpoint, Options, Start};
 pub use speaker::{Accepted, Outgoing, SendError, Speaker};
 

@@ -3,9 +3,9 @@
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::{Conversation, Ended, Standing};
+use super::{Ended, Standing};
 use crate::domain::Secret;
-use crate::protocol::{Refused, Request};
+use crate::protocol::{Conversation, Refused, Request};
 
 /// Says things for a [`Chat`](super::Chat)'s user. Clones say things in one order, that of their calls.
 #[derive(Debug, Clone)]
