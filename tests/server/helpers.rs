@@ -29,9 +29,14 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Waits for `future`, which should take far less than the deadline.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, future).await {
+    within_time(DEADLINE, what, future).await
+}
+
+/// The same for what may take longer.
+pub(crate) async fn within_time<T>(deadline: Duration, what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(deadline, future).await {
         Ok(value) => value,
-        Err(_) => panic!("waited {DEADLINE:?} for {what}"),
+        Err(_) => panic!("waited {deadline:?} for {what}"),
     }
 }
 

@@ -7,6 +7,7 @@ mod admin;
 mod again;
 mod authorization;
 mod chance;
+mod chaos;
 mod chat;
 mod contact;
 mod corpus;
