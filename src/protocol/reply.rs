@@ -157,14 +157,20 @@ impl ReplyDecoder {
     /// [`CodecError`] when the server does not speak this wire; nothing can be read after it.
     pub fn decode(&mut self, bytes: &[u8], awaited: Option<Action>) -> Result<Option<(FromServer, usize)>, CodecError> {
         let logging_in = matches!(awaited, Some(Action::LogIn | Action::Resume));
-        let needed = |frame: &Frame<'_>| objects_of_reply(frame, logging_in);
+        let needed = |frame: &Frame<'_>| objects_of_reply(frame, logging_in).ok_or(CodecError::NotAReply);
         let fits = |claimed, _: &[u8]| at_most(self.max_bytes, claimed);
         let Some((mut frame, length)) = self.splitter.split(bytes, needed, fits)? else {
             return Ok(None);
         };
         let options = frame.take_options();
-        if frame.count() != objects_of_reply(&frame, logging_in)? {
-            return Err(CodecError::NotAReply);
+        match (objects_of_reply(&frame, logging_in), frame.objects()) {
+            (Some(count), _) if count == frame.count() => {}
+            // Only an array says where what is not known ends.
+            (None, &[Object::Text("update"), Object::Text(action), ..]) => {
+                let unknown = Update::Unknown { action: action.to_owned() };
+                return Ok(Some((FromServer::Update(unknown), length)));
+            }
+            _ => return Err(CodecError::NotAReply),
         }
         if let Some(action) = awaited.filter(|_| is_success(&frame))
             && let Some(response) = read_list(action, &bytes[..length])?
@@ -176,18 +182,18 @@ impl ReplyDecoder {
     }
 }
 
-/// How many objects a response or an update has, a map at its end apart, by its first ones.
-fn objects_of_reply(frame: &Frame<'_>, logging_in: bool) -> Result<usize, CodecError> {
+/// How many objects a response or an update has, a map at its end apart, by its first ones; `None` where they are not known.
+fn objects_of_reply(frame: &Frame<'_>, logging_in: bool) -> Option<usize> {
     match frame.objects() {
-        [] => Ok(1),
-        [Object::Text("response" | "update")] => Ok(2),
-        [Object::Text("response"), Object::Bool(true), ..] => Ok(if logging_in { 4 } else { 2 }),
-        [Object::Text("response"), Object::Bool(false), ..] => Ok(3),
-        [Object::Text("update"), Object::Text("synced" | "gap" | "read" | "refresh" | "session_ended"), ..] => Ok(2),
-        [Object::Text("update"), Object::Text("contact_added" | "contact_removed"), ..] => Ok(3),
-        [Object::Text("update"), Object::Text("whisper" | "joined" | "left"), ..] => Ok(4),
-        [Object::Text("update"), Object::Text("msg_group"), ..] => Ok(5),
-        _ => Err(CodecError::NotAReply),
+        [] => Some(1),
+        [Object::Text("response" | "update")] => Some(2),
+        [Object::Text("response"), Object::Bool(true), ..] => Some(if logging_in { 4 } else { 2 }),
+        [Object::Text("response"), Object::Bool(false), ..] => Some(3),
+        [Object::Text("update"), Object::Text("synced" | "gap" | "read" | "refresh" | "session_ended"), ..] => Some(2),
+        [Object::Text("update"), Object::Text("contact_added" | "contact_removed"), ..] => Some(3),
+        [Object::Text("update"), Object::Text("whisper" | "joined" | "left"), ..] => Some(4),
+        [Object::Text("update"), Object::Text("msg_group"), ..] => Some(5),
+        _ => None,
     }
 }
 

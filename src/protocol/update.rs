@@ -71,6 +71,11 @@ pub enum Update {
         /// Up to where.
         id: String,
     },
+    /// Something that this client does not know, for its server is newer. To be passed over.
+    Unknown {
+        /// What it is called.
+        action: String,
+    },
     /// Other changes than messages may have been left out, for there was no room: what was listed is to be listed anew. Shape:
     /// `["update", "refresh"]`.
     Refresh,
@@ -207,6 +212,7 @@ impl Update {
             Self::ContactRemoved { username } => encode_change("contact_removed", &[username]),
             Self::Read { of, id } => encode_words("read", Words { id: Some(id), ..Words::of(of) }),
             Self::Refresh => encode_change("refresh", &[]),
+            Self::Unknown { action } => encode_change(action, &[]),
             Self::SessionEnded { code } => {
                 encode_words("session_ended", Words { code: Some(code), ..Words::default() })
             }

@@ -1,6 +1,7 @@
 //! What a client makes of a server that does not speak this wire.
 
 use super::*;
+use crate::protocol::Update;
 
 #[test]
 fn a_reply_that_is_none_is_told_from_one_that_is_not_whole() {
@@ -10,7 +11,6 @@ fn a_reply_that_is_none_is_told_from_one_that_is_not_whole() {
         &[&short_text("response"), &[0xc0]],
         &[&short_text("response"), &short_text("true")],
         &[&short_text("response"), &[0xc2], &[7]],
-        &[&short_text("update"), &short_text("dance")],
         &[&short_text("update"), &short_text("whisper"), &short_text("ada"), &[7]],
     ];
     for framing in FRAMINGS {
@@ -21,6 +21,16 @@ fn a_reply_that_is_none_is_told_from_one_that_is_not_whole() {
         let cut_off = &Response::Refused(Refused::because("why")).encode(framing)[..12];
         assert_eq!(decode_replies(framing, [Action::Whisper], [cut_off]), Ok(vec![]));
     }
+}
+
+#[test]
+fn an_update_that_is_not_known_is_passed_over_where_an_array_says_where_it_ends() {
+    let dance: &[&[u8]] = &[&short_text("update"), &short_text("dance"), &[7], &[0x80]];
+    let unknown = FromServer::Update(Update::Unknown { action: "dance".to_owned() });
+
+    let decoded = FRAMINGS.map(|framing| decode_replies(framing, [Action::Whisper], [&*frame(framing, dance)]));
+
+    assert_eq!(decoded, [Err(CodecError::NotAReply), Ok(vec![unknown])]);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chinwag::client::{Chat, Client, ClientError, Conversation, Event, Login, Outgoing, Speaker, Start};
-use chinwag::protocol::{Framing, Request, Response, Update};
+use chinwag::client::{Chat, Client, ClientError, Event, Login, Outgoing, Speaker, Start};
+use chinwag::protocol::{Conversation, Framing, Request, Response, Update};
 use tokio::sync::watch;
 
 use super::{MESSAGES, PATIENCE};
@@ -119,7 +119,7 @@ async fn listen(chat: &mut Chat, end: &str) -> Vec<Message> {
     while received.last().is_none_or(|last| last.content != end) {
         match chat.next_event().await.unwrap() {
             Event::Message(message) => received.push(Message { content: message.content, id: Some(message.id) }),
-            Event::Connected(_) | Event::Synced { .. } | Event::Reconnecting { .. } => {}
+            Event::Connected(_) | Event::Synced { .. } | Event::Reconnecting { .. } | Event::Changed(_) => {}
             other => panic!("{other:?} instead of {end}"),
         }
     }
