@@ -7,20 +7,20 @@ use crate::config::{DEFAULT_PORT, Limits};
 use crate::domain::{InvalidContent, InvalidGroupName, InvalidPassword, InvalidUsername, Secret};
 use crate::protocol::Update;
 
-const DOCUMENT: &str = include_str!("../../../docs/PROTOCOL.md");
+pub(super) const DOCUMENT: &str = include_str!("../../../docs/PROTOCOL.md");
 
 /// Three responses and two updates.
 const REPLY_SHAPES: usize = 5;
 
 /// A block of the document: `head`, then `json`, then bytes.
 #[derive(Debug)]
-struct Block {
-    head: &'static str,
-    framing: Framing,
+pub(super) struct Block {
+    pub(super) head: &'static str,
+    pub(super) framing: Framing,
     /// What the first line says behind the framing.
-    fate: Option<&'static str>,
-    json: Value,
-    bytes: Vec<u8>,
+    pub(super) fate: Option<&'static str>,
+    pub(super) json: Value,
+    pub(super) bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ enum Message {
 }
 
 /// The blocks between a line of ```` ``` ```` with `info` and the next.
-fn blocks(info: &str) -> Vec<Block> {
+pub(super) fn blocks(info: &str) -> Vec<Block> {
     let mut lines = DOCUMENT.lines();
     let mut blocks = Vec::new();
     while let Some(line) = lines.next() {

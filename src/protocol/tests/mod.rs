@@ -4,6 +4,7 @@ mod bad_input;
 mod bad_replies;
 mod document;
 mod properties;
+mod vectors;
 mod version_2;
 
 use std::collections::VecDeque;
