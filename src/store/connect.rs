@@ -17,6 +17,10 @@ const WAL_LIMIT_BYTES: &str = "67108864";
 /// Connections that read. Each is a thread with a page cache, and reads are short.
 const READERS: u32 = 4;
 
+/// What each of them keeps of the file. The system keeps far more, and one that reads a long backlog reads each page once.
+/// Units: KiB, negative as `SQLite` has it.
+const READER_CACHE: &str = "-512";
+
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -57,7 +61,7 @@ pub(super) async fn connect_readers(path: &Path, acquire_timeout: Duration) -> R
         .max_lifetime(None)
         .test_before_acquire(false)
         .acquire_timeout(acquire_timeout)
-        .connect_with(options(path).read_only(true).pragma("query_only", "on"))
+        .connect_with(options(path).read_only(true).pragma("query_only", "on").pragma("cache_size", READER_CACHE))
         .await
 }
 
