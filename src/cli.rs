@@ -52,6 +52,28 @@ pub enum Command {
     /// what would be, and works while a server runs on the database. Exit code: 0 done, 1 not done, and stderr says why, 2 wrong
     /// usage, 130 ended by a signal; what was deleted by then stays so.
     Prune(Prune),
+    /// Try whether a server speaks the wire as docs/PROTOCOL.md says
+    ///
+    /// Any server at HOST:PORT that speaks it without TLS. A line for each behaviour: 'passed', 'FAILED' with what the document
+    /// says and what came instead, or 'skipped' with the reason: it takes longer than some seconds, say, or the server has limited
+    /// what one address may do. The last line is the sums. Some 15 users, under names that end in random digits, and some groups
+    /// are registered and stay behind. Exit code: 0 none failed, 1 some failed or the server is not to be reached, 2 wrong usage,
+    /// 130 ended by a signal.
+    Conformance(Conformance),
+}
+
+/// What to try, and where.
+#[derive(Debug, Args)]
+pub struct Conformance {
+    /// The server
+    #[arg(value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub address: String,
+    /// Try only this version of the wire, 1 or 2
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub version: Option<u8>,
+    /// Try only behaviours that have PATTERN in their line, or in what the document says, in any case: 'v1 bare', 'nonce'
+    #[arg(long, value_name = "PATTERN")]
+    pub only: Option<String>,
 }
 
 /// A database that is there.
@@ -266,6 +288,13 @@ impl RetentionFlags {
             groups.push((group_name.clone(), *keep));
         }
         Ok(Retention { general: self.retention, groups })
+    }
+}
+
+fn host_and_port(text: &str) -> Result<String, &'static str> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("a host and a port are needed: 127.0.0.1:4242"),
     }
 }
 

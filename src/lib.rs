@@ -23,6 +23,8 @@
 //!   `sync`: the locks of [`registry`] and [`outbox`].
 //! - [`client`]: the other end of the wire: one connection, and a user who stays connected over many. It uses
 //!   [`protocol`] alone.
+//! - [`conformance`]: whether a server, this or another, does what docs/PROTOCOL.md says. It uses [`protocol`] for the names of
+//!   the framings, and [`config`] for the default limits. *It sees no more of a server than its socket.*
 //!
 //! # Invariants
 //!
@@ -61,6 +63,7 @@ pub mod admin;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod conformance;
 pub mod domain;
 pub mod net;
 pub mod outbox;

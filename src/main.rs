@@ -4,11 +4,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chinwag::cli::{Backup, Cli, Command, Existing, Prune, Restore, Serve};
+use chinwag::cli::{Backup, Cli, Command, Conformance, Existing, Prune, Restore, Serve};
 use chinwag::net::Tls;
 use chinwag::server::Server;
 use chinwag::telemetry::{self, LogFormat};
-use chinwag::{admin, shutdown};
+use chinwag::{admin, conformance, shutdown};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Backup(backup) => back_up(&backup),
         Command::Restore(asked) => restore(&asked),
         Command::Prune(asked) => prune(&asked),
+        Command::Conformance(asked) => conform(asked),
     };
     match result {
         Ok(code) => code,
@@ -102,6 +103,21 @@ async fn prune(asked: &Prune) -> anyhow::Result<ExitCode> {
             admin::prune(url, &retention).await?;
         }
         Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+#[tokio::main]
+async fn conform(asked: Conformance) -> anyhow::Result<ExitCode> {
+    let Conformance { address, version, only } = asked;
+    let options = conformance::Options { address, version, only, deadline: conformance::DEADLINE };
+    unless_interrupted(async {
+        let ran = conformance::run(&options, &mut std::io::stdout()).await;
+        let summary = ran.with_context(|| format!("cannot try {}", options.address))?;
+        if summary.total() == 0 {
+            Cli::command().error(ErrorKind::InvalidValue, "no behaviour has what --only asks for").exit();
+        }
+        Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
     .await
 }
