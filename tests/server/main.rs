@@ -9,6 +9,7 @@ mod authorization;
 mod chance;
 mod chaos;
 mod chat;
+mod conformance;
 mod contact;
 mod corpus;
 mod crash;
