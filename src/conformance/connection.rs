@@ -25,6 +25,8 @@ pub(super) struct Connection {
     pub(super) head: String,
     /// Updates that came while a response was awaited.
     pub(super) updates: VecDeque<Value>,
+    /// Updates of what else has changed, which say nothing of where they come.
+    pub(super) changes: Vec<Value>,
     /// What is awaited, for people.
     pub(super) awaited: String,
     stream: TcpStream,
@@ -73,6 +75,7 @@ impl Connection {
             token: String::new(),
             head: String::new(),
             updates: VecDeque::new(),
+            changes: Vec::new(),
             awaited: String::new(),
             stream,
             input: Vec::new(),
@@ -121,6 +124,10 @@ impl Connection {
     pub(super) async fn read(&mut self) -> Met<Option<Value>> {
         loop {
             if let Some(message) = self.take_message()? {
+                if is_change(self.wire, &message) {
+                    self.changes.push(message);
+                    continue;
+                }
                 return Ok(Some(message));
             }
             match timeout(self.patience, self.stream.read_buf(&mut self.input)).await {
@@ -185,4 +192,11 @@ impl Connection {
             skipped @ Unmet::Skipped(_) => skipped,
         }
     }
+}
+
+/// Whether an update is a hint of version 2, of whatever kind: neither a message nor a word about the log or the session.
+fn is_change(wire: Wire, message: &Value) -> bool {
+    let kind = message[1].as_str();
+    let is_due = matches!(kind, Some("whisper" | "msg_group" | "synced" | "gap" | "session_ended"));
+    wire == Wire::Version2 && message[0] == "update" && !is_due
 }

@@ -64,9 +64,8 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "an id that the database never gave leaves a gap, and then everything comes",
         wires: VERSION_2,
-        section: "sync",
-        says: "the first update is `[\"update\", \"gap\", {\"id\": id}]` with the id of the oldest message that is kept, and \
-               then everything comes from there.",
+        section: "Gaps",
+        says: "Everything that is kept follows, from the oldest message on, be it what the client has under other ids.",
         check: Run(|scene| Box::pin(a_gap(scene))),
     },
     Behaviour {
