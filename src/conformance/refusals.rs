@@ -65,7 +65,11 @@ pub(super) const LATE_HELLO: Refusal = refusal("hello is the first request of a 
 pub(super) const WRONG_OPTION: Refusal =
     refusal("an option of this action has the wrong type, or is missing", "bad_request");
 pub(super) const SYNCED_ALREADY: Refusal = refusal("this connection is synced already", "synced_already");
-/// Of these two the document says no sentence, as they are of version 2 alone.
+pub(super) const UNKNOWN_MESSAGE: Refusal = refusal("there is no such message", "unknown_message");
+pub(super) const ZERO_LIMIT: Refusal = refusal("a limit is 1 or more", "bad_request");
+/// Of these the document says no sentence, as they are of version 2 alone.
+pub(super) const OWN_SESSION: Refusal = refusal("", "own_session");
+pub(super) const UNKNOWN_SESSION: Refusal = refusal("", "unknown_session");
 pub(super) const INVALID_NONCE: Refusal = refusal("", "invalid_nonce");
 pub(super) const CONFLICT: Refusal = refusal("", "conflict");
 

@@ -1,5 +1,6 @@
 //! The behaviours, topic by topic, in the order of docs/PROTOCOL.md.
 
+mod account;
 mod bad_input;
 mod beside;
 mod connecting;
@@ -8,6 +9,7 @@ mod delivery;
 mod ending;
 mod group;
 mod hello;
+mod lists;
 mod login;
 mod nonce;
 mod order;
@@ -46,5 +48,7 @@ pub(super) const TOPICS: &[&[Behaviour]] = &[
     session::BEHAVIOURS,
     nonce::BEHAVIOURS,
     sync::BEHAVIOURS,
+    lists::BEHAVIOURS,
+    account::BEHAVIOURS,
     beside::BEHAVIOURS,
 ];
