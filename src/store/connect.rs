@@ -19,7 +19,7 @@ const READERS: u32 = 4;
 
 /// What each of them keeps of the file. The system keeps far more, and one that reads a long backlog reads each page once.
 /// Units: KiB, negative as `SQLite` has it.
-const READER_CACHE: &str = "-512";
+const READER_CACHE: &str = "-256";
 
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
