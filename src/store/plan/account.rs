@@ -34,8 +34,7 @@ pub(super) fn change_password(
     moment: Moment,
 ) -> Result<Plan, Refusal> {
     own(directory, author, user_id, moment)?;
-    let others = others(directory, user_id, &author.token_hash);
-    Ok(end(directory, user_id, others))
+    end_others(directory, author, moment)
 }
 
 pub(super) fn delete(
