@@ -276,6 +276,15 @@ async fn age(database: &Path) {
     database::meddle(database, say).await.close().await.unwrap();
 }
 
+/// Leaves a new database of Ada and Bob in the directory, with the same whispers.
+async fn age_new(directory: &Path) {
+    let process = Process::start(directory);
+    process.register("ada").await;
+    process.register("bob").await;
+    process.stop().await;
+    age(&directory.join("chinwag.db")).await;
+}
+
 const OLD: &str = "select count(*) from messages where sent_at_ms = 1";
 
 #[tokio::test]
@@ -307,11 +316,7 @@ async fn nobody_is_held_up_while_20_000_messages_are_deleted() {
 async fn a_server_that_is_killed_while_it_deletes_goes_on_where_it_was_and_gives_no_id_twice() {
     let directory = scratch();
     let database = directory.path().join("chinwag.db");
-    let process = Process::start(directory.path());
-    process.register("ada").await;
-    process.register("bob").await;
-    process.stop().await;
-    age(&database).await;
+    age_new(directory.path()).await;
 
     let (mut kills, mut left) = (0, 20_000);
     while left > 0 {
@@ -341,11 +346,7 @@ async fn a_server_that_is_killed_while_it_deletes_goes_on_where_it_was_and_gives
 async fn a_server_that_deletes_ends_in_order_between_two_batches() {
     let directory = scratch();
     let database = directory.path().join("chinwag.db");
-    let process = Process::start(directory.path());
-    process.register("ada").await;
-    process.register("bob").await;
-    process.stop().await;
-    age(&database).await;
+    age_new(directory.path()).await;
 
     let process = Process::spawn(serve(directory.path(), &["--retention", "30"]), directory.path());
     let told = Instant::now();
