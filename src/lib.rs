@@ -33,7 +33,7 @@
 //! 2. Store, commit, then answer and deliver: nobody is told of what a crash could unwrite. Answers and updates are put into
 //!    outboxes by one task, the dispatcher, in commit order.
 //! 3. What another request can change is decided when the writer takes a draft, from memory that changes in commit order:
-//!    names, tokens, memberships. The rules stand in one place, `store/plan.rs`.
+//!    names, tokens, memberships. The rules stand in one place, `store/plan`.
 //! 4. A connection receives by a cursor over the log. Live or lagging, at login or after a pause, it is the same path: what is
 //!    owed behind the cursor is read from the store until nothing offered since is left out.
 //! 5. One writer for each socket, one for the database. No await under a lock. No channel without a bound.
