@@ -469,6 +469,28 @@ mod tests {
     }
 
     #[test]
+    fn neither_password_nor_account_changes_where_the_token_is_not_of_whom_the_password_was() {
+        let mut directory = Directory::default();
+        let (ada_id, ada) = logged_in(&mut directory, "ada");
+        let (_, bob) = logged_in(&mut directory, "bob");
+        let change = |author: &Author| Draft::ChangePassword {
+            author: author.clone(),
+            user_id: ada_id,
+            password_hash: String::new(),
+        };
+        let delete = |author: &Author| Draft::DeleteAccount { author: author.clone(), user_id: ada_id };
+
+        for draft in [change(&bob), delete(&bob)] {
+            let refused = plan(&mut directory, &draft, moment());
+            assert!(matches!(refused, Plan::Refuse(Refusal::NotAuthenticated)), "{refused:?}");
+        }
+        let changed = plan(&mut directory, &change(&ada), moment());
+        assert!(matches!(changed, Plan::DeleteSessions { user_id, .. } if user_id == ada_id), "{changed:?}");
+        let deleted = plan(&mut directory, &delete(&ada), moment());
+        assert!(matches!(deleted, Plan::DeleteUser { user_id, .. } if user_id == ada_id), "{deleted:?}");
+    }
+
+    #[test]
     fn a_mark_never_moves_back() {
         let mut directory = Directory::default();
         let (ada, _) = logged_in(&mut directory, "ada");
