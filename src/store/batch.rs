@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::connect::error_code;
+use super::connect::{Writing, error_code};
 use super::draft::Draft;
 use super::message::Row;
 use super::plan::{Leaving, Plan};
@@ -53,7 +53,7 @@ impl From<OpenError> for Failure {
 
 /// Commits all of `plans`, or nothing. `head` is the log's before them.
 pub(super) async fn commit(
-    conn: &mut SqliteConnection,
+    Writing { conn, incoming }: &mut Writing,
     planned: &[(Draft, Plan)],
     head: MessageId,
     now_ms: i64,
@@ -65,7 +65,7 @@ pub(super) async fn commit(
             write(&mut tx, draft, plan, now_ms).await?;
         }
         if !rows.is_empty() {
-            message::insert(&mut tx, head.next(), &rows, now_ms).await?;
+            message::insert(&mut tx, incoming, head.next(), &rows, now_ms).await?;
         }
         return tx.commit().await;
     }
@@ -73,7 +73,7 @@ pub(super) async fn commit(
         return Ok(());
     }
     // One statement is a transaction by itself, at a third of the trips to SQLite's thread.
-    message::insert(conn, head.next(), &rows, now_ms).await
+    message::insert(conn, incoming, head.next(), &rows, now_ms).await
 }
 
 /// Runs the statements of one plan; messages have theirs in common.

@@ -7,6 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use super::OpenError;
+use super::incoming::Incoming;
 
 /// How long a statement waits for a lock. The writer is alone, so only a foreign program can make it wait.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -65,11 +66,20 @@ pub(super) async fn connect_readers(path: &Path, acquire_timeout: Duration) -> R
         .await
 }
 
+/// A connection that writes.
+#[derive(Debug)]
+pub(super) struct Writing {
+    pub(super) conn: SqliteConnection,
+    /// Where it finds many rows at once.
+    pub(super) incoming: Incoming,
+}
+
 /// Opens a connection that writes, and checks that a commit on it is durable.
-pub(super) async fn connect_writer(path: &Path) -> Result<SqliteConnection, OpenError> {
+pub(super) async fn connect_writer(path: &Path) -> Result<Writing, OpenError> {
     let mut conn = writing_options(path).connect().await?;
     check_durable(&mut conn).await?;
-    Ok(conn)
+    let incoming = Incoming::register(&mut conn).await?;
+    Ok(Writing { conn, incoming })
 }
 
 /// Opens the connection that migrates. Rebuilding a parent table with foreign keys on would delete its children.
@@ -108,9 +118,9 @@ pub(super) async fn pragma_lines(conn: &mut SqliteConnection, sql: &'static str)
 
 /// Moves the WAL into the database and closes the writing connection; the readers must be closed by then. Should it not
 /// work, nothing is lost: the next start does it.
-pub(super) async fn close(mut writer: SqliteConnection) {
-    let checkpointed = pragma(&mut writer, "pragma wal_checkpoint(truncate)").await;
-    if let Err(err) = checkpointed.and(writer.close().await) {
+pub(super) async fn close(mut writing: Writing) {
+    let checkpointed = pragma(&mut writing.conn, "pragma wal_checkpoint(truncate)").await;
+    if let Err(err) = checkpointed.and(writing.conn.close().await) {
         tracing::warn!(error = %err, "the write-ahead log could not be moved into the database; keep it beside it");
     }
 }

@@ -2,6 +2,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::incoming::{Incoming, Rows, Value};
 use crate::domain::{Content, GroupId, MessageId, Nonce, UserId};
 
 /// The kinds of rows, as stored.
@@ -105,44 +106,33 @@ pub struct Owed {
 }
 
 /// Appends `rows` to the log, the first with the id `first`, in one statement.
-///
-/// Numbers travel as JSON, contents and nonces as one blob, cut up by `substr`: JSON cannot carry every text unchanged.
 pub(super) async fn insert(
     conn: &mut SqliteConnection,
+    incoming: &Incoming,
     first: MessageId,
     rows: &[Row<'_>],
     now_ms: i64,
 ) -> Result<(), sqlx::Error> {
-    let mut contents = Vec::with_capacity(rows.iter().map(|row| row.content.as_str().len()).sum());
-    let mut numbers = Vec::with_capacity(rows.len());
-    let mut put = |text: &str| {
-        let place = (contents.len() + 1, text.len());
-        contents.extend_from_slice(text.as_bytes());
-        place
-    };
-    for Row { sender_id, target, content, nonce } in rows {
-        let content = put(content.as_str());
-        let nonce = nonce.map(|nonce| put(nonce.as_str())).unzip();
+    let mut messages = Rows::new(8, rows.len());
+    for (message_id, Row { sender_id, target, content, nonce }) in (first.0..).zip(rows) {
         let (kind, recipient_id, group_id) = match target {
             Target::User(user_id) => (WHISPER, Some(user_id.0), None),
             Target::Group(group_id) => (GROUP_MESSAGE, None, Some(group_id.0)),
         };
-        numbers.push((kind, sender_id.0, recipient_id, group_id, content.0, content.1, nonce.0, nonce.1));
+        messages.push([
+            Value::Integer(message_id),
+            Value::Integer(kind),
+            Value::Integer(sender_id.0),
+            Value::Key(recipient_id),
+            Value::Key(group_id),
+            Value::Integer(now_ms),
+            Value::Text(Some(content.as_str())),
+            Value::Text(nonce.map(Nonce::as_str)),
+        ]);
     }
-    let numbers = serde_json::to_string(&numbers).expect("tuples of numbers always encode");
-    sqlx::query!(
-        "insert into messages (message_id, kind, sender_id, recipient_id, group_id, sent_at_ms, content, nonce)
-        select ?1 + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2,
-            cast(substr(?3, value ->> 4, value ->> 5) as text), cast(substr(?3, value ->> 6, value ->> 7) as text)
-        from json_each(?4)",
-        first.0,
-        now_ms,
-        contents,
-        numbers
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+    let sql = "insert into messages (message_id, kind, sender_id, recipient_id, group_id, sent_at_ms, content, nonce)
+        select a, b, c, d, e, f, g, h from incoming";
+    incoming.insert(conn, sql, messages).await
 }
 
 /// The newest id that was ever given out.

@@ -15,6 +15,7 @@ mod draft;
 mod error;
 mod group;
 mod history;
+mod incoming;
 mod list;
 mod lock;
 mod mark;
@@ -132,7 +133,7 @@ impl<T: Send + 'static> Store<T> {
         let room = Arc::new(Semaphore::new(QUEUE_BYTES));
         let store = Self { readers: database.readers.clone(), drafts, room, busy_after: config.limits.busy_after };
         let path = database.path.clone();
-        let epoch = meta::find_epoch(&mut database.writer).await?;
+        let epoch = meta::find_epoch(&mut database.writer.conn).await?;
         let quick_check = database.was_left_unclean.then(|| QuickCheck::new(path.clone()));
         let writer = writer::Writer::new(database, config, (queue, Arc::clone(&store.room)), outcomes).await?;
         let head = writer.head();

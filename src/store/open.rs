@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use super::OpenError;
-use super::connect::{connect_reader, connect_readers, connect_writer, error_code, pragma, roll_back};
+use super::connect::{Writing, connect_reader, connect_readers, connect_writer, error_code, pragma, roll_back};
 use super::lock::{DatabaseLock, open_private, with_suffix};
 use super::migrate::{self, MIGRATOR};
 
@@ -34,7 +34,7 @@ const FIRST_PAGE_BYTES: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct Database {
     pub(super) path: PathBuf,
-    pub(super) writer: SqliteConnection,
+    pub(super) writer: Writing,
     pub(super) readers: SqlitePool,
     pub(super) lock: DatabaseLock,
     /// Whether the last server on it did not end in order, be it for a crash or for a WAL that could not be moved.

@@ -64,12 +64,13 @@ pub async fn prune(url: &str, retention: &Retention, now_ms: i64) -> Result<Prun
     let database = find(url)?;
     let _lock = DatabaseLock::acquire(&database)?;
     refuse_unsuitable(&database).await?;
-    let mut conn = connect_writer(&database).await?;
+    let mut writing = connect_writer(&database).await?;
+    let conn = &mut writing.conn;
     let mut tally = Tally::default();
     let mut said_at = Instant::now();
-    for mut sweep in sweeps(&mut conn, retention).await? {
-        while let Some(old) = sweep.next(&mut conn, now_ms).await? {
-            delete(&mut conn, &old).await?;
+    for mut sweep in sweeps(conn, retention).await? {
+        while let Some(old) = sweep.next(conn, now_ms).await? {
+            delete(conn, &old).await?;
             tally.add(&old);
             if said_at.elapsed() >= PROGRESS_EVERY {
                 tracing::info!(messages = tally.messages(), "still deleting");
@@ -77,11 +78,11 @@ pub async fn prune(url: &str, retention: &Retention, now_ms: i64) -> Result<Prun
             }
         }
     }
-    let parts = tally.name(&mut conn).await?;
-    let page_bytes = pragma(&mut conn, "pragma page_size").await?;
-    let free_bytes = page_bytes * pragma(&mut conn, "pragma freelist_count").await?;
-    let size_bytes = page_bytes * pragma(&mut conn, "pragma page_count").await?;
-    connect::close(conn).await;
+    let parts = tally.name(conn).await?;
+    let page_bytes = pragma(conn, "pragma page_size").await?;
+    let free_bytes = page_bytes * pragma(conn, "pragma freelist_count").await?;
+    let size_bytes = page_bytes * pragma(conn, "pragma page_count").await?;
+    connect::close(writing).await;
     Ok(Pruned { deleted: Prunable { database, parts }, free_bytes, size_bytes })
 }
 

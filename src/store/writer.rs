@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection, SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqlitePool};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::interval_at;
 
 use super::batch::{self, Failure};
-use super::connect;
+use super::connect::{self, Writing};
 use super::directory::Directory;
 use super::draft::{Draft, Outcome, Refusal};
 use super::open::Database;
@@ -76,7 +76,7 @@ enum Attempt {
 #[derive(Debug)]
 struct WritingConnection {
     path: PathBuf,
-    conn: Option<SqliteConnection>,
+    writing: Option<Writing>,
     readers: SqlitePool,
     /// Kept to the end, for it holds the lock file.
     _lock: super::lock::DatabaseLock,
@@ -90,9 +90,9 @@ impl<T: Send + 'static> Writer<T> {
         outcomes: mpsc::Sender<Committed<T>>,
     ) -> Result<Self, OpenError> {
         let Database { path, mut writer, readers, lock, .. } = database;
-        let directory = Directory::load(&mut writer).await?;
+        let directory = Directory::load(&mut writer.conn).await?;
         Ok(Self {
-            database: WritingConnection { path, conn: Some(writer), readers, _lock: lock },
+            database: WritingConnection { path, writing: Some(writer), readers, _lock: lock },
             directory,
             queue: Queue { arriving, room, waiting: VecDeque::new(), busy_after: config.limits.busy_after },
             outcomes,
@@ -182,7 +182,7 @@ impl<T: Send + 'static> Writer<T> {
         if nonces.is_empty() {
             return Ok(());
         }
-        let earlier = message::list_by_nonces(self.database.connection().await?, &nonces).await?;
+        let earlier = message::list_by_nonces(&mut self.database.connection().await?.conn, &nonces).await?;
         self.directory.recall(earlier);
         Ok(())
     }
@@ -208,8 +208,8 @@ impl<T: Send + 'static> Writer<T> {
     async fn commit(&mut self, planned: &[(Draft, Plan)], head: MessageId, now_ms: i64) -> Result<(), Failure> {
         let Self { database, queue, outcomes, .. } = self;
         let committing = async {
-            let conn = database.connection().await?;
-            batch::commit(conn, planned, head, now_ms).await.map_err(Failure::from)
+            let writing = database.connection().await?;
+            batch::commit(writing, planned, head, now_ms).await.map_err(Failure::from)
         };
         tokio::pin!(committing);
         let mut ticks = interval_at((Instant::now() + EXPIRE_EVERY).into(), EXPIRE_EVERY);
@@ -278,18 +278,18 @@ impl<T> Queue<T> {
 }
 
 impl WritingConnection {
-    async fn connection(&mut self) -> Result<&mut SqliteConnection, OpenError> {
-        let conn = match self.conn.take() {
-            Some(conn) => conn,
+    async fn connection(&mut self) -> Result<&mut Writing, OpenError> {
+        let writing = match self.writing.take() {
+            Some(writing) => writing,
             None => connect::connect_writer(&self.path).await?,
         };
-        Ok(self.conn.insert(conn))
+        Ok(self.writing.insert(writing))
     }
 
     /// Gives up a connection of which it is not known whether it is inside a transaction.
     async fn discard(&mut self) {
-        if let Some(conn) = self.conn.take()
-            && let Err(err) = conn.close_hard().await
+        if let Some(writing) = self.writing.take()
+            && let Err(err) = writing.conn.close_hard().await
         {
             tracing::warn!(error = %err, "closing a failed connection");
         }
@@ -297,8 +297,8 @@ impl WritingConnection {
 
     async fn close(mut self) {
         self.readers.close().await;
-        if let Some(conn) = self.conn.take() {
-            connect::close(conn).await;
+        if let Some(writing) = self.writing.take() {
+            connect::close(writing).await;
         }
     }
 }
