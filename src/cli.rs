@@ -155,6 +155,9 @@ pub struct Serve {
     /// The database, created if it is not there
     #[arg(long, value_name = "sqlite://PATH", env = "DATABASE_URL", default_value = "sqlite://chinwag.db")]
     pub database_url: String,
+    /// Messages that are indexed together; for tests, which do not write as many as that are
+    #[arg(long, value_name = "N", hide = true, default_value_t = Config::default().segment_messages)]
+    pub segment_messages: usize,
     /// How long messages are kept.
     #[command(flatten)]
     pub retention: RetentionFlags,
@@ -325,7 +328,8 @@ impl Serve {
         }
         let retention = self.retention.retention()?;
         let (listen, tls, database_url) = (self.listen.clone(), self.tls(), self.database_url.clone());
-        Ok(Config { listen, tls, database_url, limits, retention, ..Config::default() })
+        let segment_messages = self.segment_messages;
+        Ok(Config { listen, tls, database_url, segment_messages, limits, retention, ..Config::default() })
     }
 
     fn tls(&self) -> Option<TlsConfig> {

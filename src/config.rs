@@ -23,6 +23,9 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// The database: `sqlite://PATH`.
     pub database_url: String,
+    /// Messages that are indexed together, which until then are found in memory: 2 to 10 MiB, read back at the start in about
+    /// 100 ms. Reading looks into one stretch after the other, so more of them make it dearer.
+    pub segment_messages: usize,
     /// What one client may take of the server.
     pub limits: Limits,
     /// How long messages are kept.
@@ -39,6 +42,7 @@ impl Default for Config {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
             tls: None,
             database_url: "sqlite://chinwag.db".to_owned(),
+            segment_messages: 131_072,
             limits: Limits::default(),
             retention: Retention::default(),
             password_cost: PasswordCost::default(),

@@ -46,7 +46,7 @@ pub(super) async fn history(
     let messages = history.messages.into_iter().map(|said| Said {
         id: service.epoch.id(MessageId(said.message_id)),
         at_ms: said.sent_at_ms,
-        sender: said.sender,
+        sender: said.sender.to_string(),
         content: said.content,
         nonce: said.nonce,
     });

@@ -103,7 +103,10 @@ impl Pruner {
     async fn prune(&mut self) -> Result<usize, StoreError> {
         let mut messages = 0;
         for mut sweep in self.store.list_sweeps(&self.retention, self.rest_after).await?.sweeps {
-            while let Some(old) = self.store.next_slice(&mut sweep, self.clock.now_ms()).await? {
+            loop {
+                let (next, old) = self.store.next_slice(sweep, self.clock.now_ms()).await?;
+                sweep = next;
+                let Some(old) = old else { break };
                 messages += old.len();
                 self.delete(old).await?;
             }

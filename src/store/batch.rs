@@ -4,6 +4,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::connect::{Writing, error_code};
 use super::draft::Draft;
+use super::index::Removed;
 use super::message::Row;
 use super::plan::{Leaving, Plan};
 use super::{OpenError, StoreError, contact, group, mark, message, pair, pruned, read_mark, session, user};
@@ -51,29 +52,34 @@ impl From<OpenError> for Failure {
     }
 }
 
-/// Commits all of `plans`, or nothing. `head` is the log's before them.
+/// Commits all of `plans`, or nothing, and says what the index in memory has to forget. `head` is the log's before them.
 pub(super) async fn commit(
     Writing { conn, incoming }: &mut Writing,
     planned: &[(Draft, Plan)],
     head: MessageId,
     now_ms: i64,
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<Removed>, sqlx::Error> {
+    let mut removed = Vec::new();
     let rows: Vec<Row<'_>> = planned.iter().filter_map(|(draft, plan)| plan.row(draft)).collect();
     if planned.iter().any(|(_, plan)| plan.needs_statement()) {
         let mut tx = conn.begin_with("begin immediate").await?;
         for (draft, plan) in planned {
-            write(&mut tx, draft, plan, now_ms).await?;
+            match (plan, draft) {
+                (Plan::DeleteMessages, Draft::Prune { messages }) => {
+                    removed.push(pruned::delete(&mut tx, incoming, messages).await?);
+                }
+                _ => write(&mut tx, draft, plan, now_ms).await?,
+            }
         }
         if !rows.is_empty() {
             message::insert(&mut tx, incoming, head.next(), &rows, now_ms).await?;
         }
-        return tx.commit().await;
+        tx.commit().await?;
+    } else if !rows.is_empty() {
+        // One statement is a transaction by itself, at a third of the trips to SQLite's thread.
+        message::insert(conn, incoming, head.next(), &rows, now_ms).await?;
     }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    // One statement is a transaction by itself, at a third of the trips to SQLite's thread.
-    message::insert(conn, incoming, head.next(), &rows, now_ms).await
+    Ok(removed)
 }
 
 /// Runs the statements of one plan; messages have theirs in common.
@@ -124,7 +130,6 @@ async fn write(conn: &mut SqliteConnection, draft: &Draft, plan: &Plan, now_ms: 
         (&Plan::InsertMessage { new_pair: Some((low_id, high_id)), .. }, _) => {
             pair::insert(conn, low_id, high_id).await
         }
-        (Plan::DeleteMessages, Draft::Prune { messages }) => pruned::delete(conn, messages).await,
         (Plan::UpdateMarks { marks }, _) => mark::update(conn, marks).await,
         (Plan::UpdateUse { used, ended }, _) => {
             session::update_use(conn, used).await?;

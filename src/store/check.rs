@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::{Connection, SqliteConnection};
 
-use super::OpenError;
 use super::connect::{connect_reader, error_code, pragma_lines};
+use super::index::{self, Unsound};
 use super::lock::with_suffix;
 use super::migrate::{MIGRATOR, newest};
 use super::open::{examine, find, refuse_stray_wal};
+use super::{OpenError, log_readers};
 
 /// SQLite's own check, up to the tenth finding: the first says what is wrong, the hundredth nothing new.
 const INTEGRITY_CHECK: &str = "pragma integrity_check(10)";
@@ -107,6 +108,18 @@ pub enum Problem {
         /// How many.
         pairs: i64,
     },
+    /// The index does not say what the log says.
+    #[error(
+        "the index of conversations lacks {missing} messages and has {dangling} that are not in the log: something else than \
+         chinwag has written to the file; stop the server and delete all rows of postings, nonces and segments, which the next \
+         start makes anew"
+    )]
+    Index {
+        /// Messages of which it knows nothing.
+        missing: i64,
+        /// Messages that are not there, or belong to another conversation.
+        dangling: i64,
+    },
     /// The row that says which database this is.
     #[error("the table meta has no row, so no server can start on it: restore a backup")]
     NoMeta,
@@ -153,6 +166,9 @@ pub(super) async fn check_file(path: &Path) -> Result<Report, OpenError> {
         Report { path: path.to_owned(), version: 0, newest: newest(&MIGRATOR), contents: None, problems: Vec::new() };
     match look(path, &mut report).await {
         Err(OpenError::Sqlite(err)) => report.problems.push(as_damage(err)?),
+        Err(OpenError::Log(err)) if is_damage(&err) => {
+            report.problems.push(Problem::Damaged { what: err.to_string() });
+        }
         looked => looked?,
     }
     Ok(report)
@@ -170,6 +186,7 @@ async fn look(path: &Path, report: &mut Report) -> Result<(), OpenError> {
     check_migrations(&mut conn, report).await?;
     if report.version == report.newest {
         check_log(&mut conn, report).await?;
+        check_index(path, report)?;
         report.contents = Some(find_contents(&mut conn).await?);
     }
     conn.close().await?;
@@ -263,6 +280,14 @@ async fn check_log(conn: &mut SqliteConnection, report: &mut Report) -> Result<(
     Ok(())
 }
 
+fn check_index(path: &Path, report: &mut Report) -> Result<(), OpenError> {
+    let Unsound { missing, dangling } = index::check(&log_readers::open(path)?)?;
+    if missing != 0 || dangling != 0 {
+        report.problems.push(Problem::Index { missing, dangling });
+    }
+    Ok(())
+}
+
 /// The log in numbers.
 struct Log {
     /// Ids up to here need not be there.
@@ -326,6 +351,11 @@ pub(super) fn as_damage(err: sqlx::Error) -> Result<Problem, sqlx::Error> {
         Some(SQLITE_CORRUPT | SQLITE_IOERR) => Ok(Problem::Damaged { what: describe(&err) }),
         _ => Err(err),
     }
+}
+
+fn is_damage(err: &rusqlite::Error) -> bool {
+    use libsqlite3_sys::{SQLITE_CORRUPT, SQLITE_IOERR};
+    err.sqlite_error().is_some_and(|err| matches!(err.extended_code & 0xff, SQLITE_CORRUPT | SQLITE_IOERR))
 }
 
 fn is_missing_table(err: &sqlx::Error) -> bool {

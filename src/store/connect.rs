@@ -22,6 +22,11 @@ const READERS: u32 = 4;
 /// Units: KiB, negative as `SQLite` has it.
 const READER_CACHE: &str = "-256";
 
+/// The same and the other settings, for those connections that read the log.
+pub(super) const READER_SETTINGS: &str =
+    "pragma busy_timeout = 5000; pragma trusted_schema = off; pragma cell_size_check = on;
+    pragma temp_store = memory; pragma query_only = on; pragma cache_size = -256;";
+
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)

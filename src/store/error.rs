@@ -9,6 +9,12 @@ pub enum StoreError {
     /// A read failed; nothing was changed.
     #[error("the database could not be read")]
     Read(#[source] sqlx::Error),
+    /// A read of the log failed; nothing was changed.
+    #[error("the log could not be read")]
+    ReadLog(#[from] rusqlite::Error),
+    /// A thread that read the log panicked.
+    #[error("a reader of the log has panicked")]
+    ReaderPanicked,
     /// Every connection that reads was in use for as long as a request may wait.
     #[error("the database is busy")]
     Busy,
@@ -88,6 +94,9 @@ pub enum OpenError {
         /// What `sqlite_version()` says.
         version: String,
     },
+    /// The log cannot be read.
+    #[error("cannot read the log of messages")]
+    Log(#[from] rusqlite::Error),
     /// Some other program's file.
     #[error("{} is not a chinwag database: nothing in it was changed; name another file", path.display())]
     Foreign {
@@ -214,6 +223,9 @@ pub enum PruneError {
         /// As it was given.
         group_name: String,
     },
+    /// The log cannot be read.
+    #[error("cannot read the log of messages")]
+    Log(#[from] rusqlite::Error),
     /// `SQLite` said no. What was deleted before stays so.
     #[error("reading or deleting failed, and what was deleted before is gone; `chinwag check` says what is wrong")]
     Sqlite(#[from] sqlx::Error),

@@ -102,45 +102,37 @@ pub(super) async fn list_memberships(conn: &mut SqliteConnection) -> Result<Vec<
 
 /// A group that somebody is a member of.
 #[derive(Debug)]
-pub struct OwnGroupRow {
+pub(super) struct OwnGroupRow {
     /// Its name, as created.
-    pub group_name: String,
+    pub(super) group_name: String,
     /// Whether it is theirs.
-    pub is_owner: bool,
-    /// Messages of others behind the one up to which they have read, at most as many as were to be counted.
-    pub unread: i64,
-    /// The newest message that they may read.
-    pub last_id: Option<i64>,
+    pub(super) is_owner: bool,
+    /// Which.
+    pub(super) group_id: i64,
+    /// Messages up to this one are not theirs to read, or they have read them.
+    pub(super) read_id: i64,
+    /// Messages up to this one are not theirs to read.
+    pub(super) joined_id: i64,
 }
 
-/// Groups of which `user_id` is a member, in the order of their keys, behind `after_key`. Unread ones are counted up to
-/// `max_unread`.
+/// Groups of which `user_id` is a member, in the order of their keys, behind `after_key`.
 pub(super) async fn list_own(
     conn: &mut SqliteConnection,
     user_id: UserId,
     after_key: &str,
     limit: i64,
-    max_unread: i64,
 ) -> Result<Vec<OwnGroupRow>, sqlx::Error> {
     sqlx::query_as!(
         OwnGroupRow,
-        r#"select group_name, owner_id = ?1 as "is_owner!: bool",
-            (select count(*) from (
-                select 1 from messages
-                where messages.conversation = -groups.group_id and sender_id <> ?1
-                    and messages.message_id > max(joined_id, coalesce(read_marks.message_id, 0))
-                limit ?4
-            )) as "unread!: i64",
-            (select max(messages.message_id) from messages
-                where messages.conversation = -groups.group_id and messages.message_id > joined_id) as "last_id: i64"
+        r#"select group_name, owner_id = ?1 as "is_owner!: bool", group_id,
+            max(joined_id, coalesce(read_marks.message_id, 0)) as "read_id!: i64", joined_id
         from group_members join groups using (group_id)
         left join read_marks on read_marks.user_id = ?1 and read_marks.conversation = -groups.group_id
         where group_members.user_id = ?1 and left_id is null and group_key > ?2
         order by group_key limit ?3"#,
         user_id.0,
         after_key,
-        limit,
-        max_unread
+        limit
     )
     .fetch_all(conn)
     .await

@@ -1,8 +1,12 @@
 //! Reading a conversation, in both directions.
 
-use sqlx::SqliteConnection;
+use std::sync::Arc;
 
-use super::message::Target;
+use rusqlite::Connection;
+
+use super::index::{Index, Span};
+use super::message::{self, Stored, Target};
+use super::names::Names;
 use crate::domain::{MessageId, UserId};
 
 /// Units: bytes of the names, ids and keys of one message in a page.
@@ -34,7 +38,7 @@ pub struct Said {
     /// When it was accepted. Units: milliseconds since 1970.
     pub sent_at_ms: i64,
     /// The sender's name, as registered.
-    pub sender: String,
+    pub sender: Arc<str>,
     /// What it says.
     pub content: String,
     /// The nonce, where this is a message of one's own.
@@ -50,134 +54,72 @@ pub struct History {
     pub is_end: bool,
 }
 
-/// A row, and how many rows there would have been.
-struct Row {
-    message_id: i64,
-    sent_at_ms: i64,
-    sender: String,
-    content: String,
-    nonce: Option<String>,
-    found: i64,
-}
-
 /// A part of the conversation that `user_id` has with `target`; of a group what was said while they were a member.
-pub(super) async fn list(
-    conn: &mut SqliteConnection,
+pub(super) fn list(
+    conn: &Connection,
+    index: &Index,
     user_id: UserId,
     target: Target,
     stretch: Stretch,
     amount: Amount,
-) -> Result<History, sqlx::Error> {
-    let conversation = target.conversation_with(user_id);
-    let rows = match stretch {
-        Stretch::Before(before) => list_before(conn, user_id, conversation, before, amount).await?,
-        Stretch::After(after) => list_after(conn, user_id, conversation, after, amount).await?,
-    };
-    let found = rows.first().map_or(0, |row| row.found);
-    let is_end = usize::try_from(found) == Ok(rows.len());
-    Ok(History { messages: rows.into_iter().map(Row::into_said).collect(), is_end })
-}
-
-impl Row {
-    fn into_said(self) -> Said {
-        let Self { message_id, sent_at_ms, sender, content, nonce, .. } = self;
-        Said { message_id, sent_at_ms, sender, content, nonce }
+) -> rusqlite::Result<History> {
+    // One more than is asked for tells whether there is more.
+    let most = usize::try_from(amount.messages).unwrap_or(0) + 1;
+    let ids = list_ids(conn, index, &list_spans(conn, user_id, target)?, stretch, most)?;
+    let (mut messages, mut names, mut size_bytes) = (Vec::with_capacity(ids.len()), Names::new(conn), 0);
+    for &id in ids.iter().take(most - 1) {
+        let Some(stored) = message::find(conn, id)? else { continue };
+        size_bytes += i64::try_from(stored.content.len()).unwrap_or(i64::MAX) + OVERHEAD_BYTES;
+        if size_bytes > amount.bytes && !messages.is_empty() {
+            return Ok(History { messages, is_end: false });
+        }
+        messages.push(tell(stored, user_id, &mut names)?);
     }
+    Ok(History { messages, is_end: ids.len() < most })
 }
 
-/// Each membership gives its next ids from the index, so that what lies between two of them costs nothing. One more than is
-/// asked for is looked for, which tells whether there is more.
-async fn list_before(
-    conn: &mut SqliteConnection,
-    user_id: UserId,
-    conversation: i64,
-    before: MessageId,
-    amount: Amount,
-) -> Result<Vec<Row>, sqlx::Error> {
-    sqlx::query_as!(
-        Row,
-        r#"with spans (first, last) as (
-            select 0, ?3 - 1 where ?2 >= 0
-            union all
-            select joined_id, min(?3 - 1, coalesce(left_id, ?3 - 1)) from group_members
-            where ?2 < 0 and group_id = -?2 and user_id = ?1
-        ),
-        found (message_id) as (
-            select ids.value from spans, json_each((
-                select json_group_array(message_id) from (
-                    select message_id from messages
-                    where conversation = ?2 and message_id > first and message_id <= last
-                    order by message_id desc limit ?4 + 1
-                )
-            )) as ids
-            order by 1 desc limit ?4 + 1
-        ),
-        sized as materialized (
-            select message_id, row_number() over (order by message_id desc) as place,
-                sum(octet_length(content) + ?6) over (order by message_id desc) as bytes
-            from messages where message_id in (select message_id from found)
-        )
-        select message_id as "message_id!: i64", sent_at_ms as "sent_at_ms!: i64", username as "sender!: String",
-            content as "content!: String", iif(sender_id = ?1, nonce, null) as "nonce?: String",
-            (select count(*) from sized) as "found!: i64"
-        from sized join messages using (message_id) join users on user_id = sender_id
-        where place <= ?4 and (place = 1 or bytes <= ?5)
-        order by message_id desc"#,
-        user_id.0,
-        conversation,
-        before.0,
-        amount.messages,
-        amount.bytes,
-        OVERHEAD_BYTES
-    )
-    .fetch_all(conn)
-    .await
+/// What of a conversation is `user_id`'s to read, the oldest stretch first.
+fn list_spans(conn: &Connection, user_id: UserId, target: Target) -> rusqlite::Result<Vec<Span>> {
+    let conversation = target.conversation_with(user_id);
+    let Target::Group(group_id) = target else {
+        return Ok(vec![Span { conversation, after: 0, upto: i64::MAX }]);
+    };
+    let sql = "select joined_id, left_id from group_members where user_id = ? and group_id = ? order by joined_id";
+    let mut statement = conn.prepare_cached(sql)?;
+    let span = |row: &rusqlite::Row<'_>| {
+        Ok(Span { conversation, after: row.get(0)?, upto: row.get::<_, Option<i64>>(1)?.unwrap_or(i64::MAX) })
+    };
+    statement.query_map([user_id.0, group_id.0], span)?.collect()
 }
 
-/// The same in the other direction.
-async fn list_after(
-    conn: &mut SqliteConnection,
-    user_id: UserId,
-    conversation: i64,
-    after: MessageId,
-    amount: Amount,
-) -> Result<Vec<Row>, sqlx::Error> {
-    sqlx::query_as!(
-        Row,
-        r#"with spans (first, last) as (
-            select ?3, 0x7fffffffffffffff where ?2 >= 0
-            union all
-            select max(?3, joined_id), coalesce(left_id, 0x7fffffffffffffff) from group_members
-            where ?2 < 0 and group_id = -?2 and user_id = ?1
-        ),
-        found (message_id) as (
-            select ids.value from spans, json_each((
-                select json_group_array(message_id) from (
-                    select message_id from messages
-                    where conversation = ?2 and message_id > first and message_id <= last
-                    order by message_id limit ?4 + 1
-                )
-            )) as ids
-            order by 1 limit ?4 + 1
-        ),
-        sized as materialized (
-            select message_id, row_number() over (order by message_id) as place,
-                sum(octet_length(content) + ?6) over (order by message_id) as bytes
-            from messages where message_id in (select message_id from found)
-        )
-        select message_id as "message_id!: i64", sent_at_ms as "sent_at_ms!: i64", username as "sender!: String",
-            content as "content!: String", iif(sender_id = ?1, nonce, null) as "nonce?: String",
-            (select count(*) from sized) as "found!: i64"
-        from sized join messages using (message_id) join users on user_id = sender_id
-        where place <= ?4 and (place = 1 or bytes <= ?5)
-        order by message_id"#,
-        user_id.0,
-        conversation,
-        after.0,
-        amount.messages,
-        amount.bytes,
-        OVERHEAD_BYTES
-    )
-    .fetch_all(conn)
-    .await
+/// Each span gives its next ids from the index, so that what lies between two of them costs nothing.
+fn list_ids(
+    conn: &Connection,
+    index: &Index,
+    spans: &[Span],
+    stretch: Stretch,
+    most: usize,
+) -> rusqlite::Result<Vec<i64>> {
+    let mut ids = Vec::new();
+    match stretch {
+        Stretch::Before(before) => {
+            for span in spans.iter().rev() {
+                let span = Span { upto: span.upto.min(before.0.saturating_sub(1)), ..*span };
+                ids.extend(index.list_before(conn, span, most - ids.len())?);
+            }
+        }
+        Stretch::After(after) => {
+            for span in spans {
+                let span = Span { after: span.after.max(after.0), ..*span };
+                ids.extend(index.list_after(conn, span, most - ids.len())?);
+            }
+        }
+    }
+    Ok(ids)
+}
+
+fn tell(stored: Stored, user_id: UserId, names: &mut Names<'_>) -> rusqlite::Result<Said> {
+    let Stored { message_id, sender_id, sent_at_ms, content, nonce, .. } = stored;
+    let sender = names.user(sender_id)?;
+    Ok(Said { message_id: message_id.0, sent_at_ms, sender, content, nonce: nonce.filter(|_| sender_id == user_id) })
 }

@@ -27,6 +27,8 @@ pub(super) struct Rows {
     cells: Vec<Cell>,
     /// All texts, one behind the other.
     texts: String,
+    /// All blobs, likewise.
+    blobs: Vec<u8>,
 }
 
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ enum Cell {
     Integer(i64),
     /// A part of all texts.
     Text(Range<usize>),
+    /// A part of all blobs.
+    Blob(Range<usize>),
 }
 
 /// A value of a row.
@@ -45,13 +49,14 @@ pub(super) enum Value<'a> {
     Key(Option<i64>),
     /// `None` is null.
     Text(Option<&'a str>),
+    Blob(&'a [u8]),
 }
 
 impl Rows {
     /// No rows yet, and room for `rows`.
     pub(super) fn new(columns: usize, rows: usize) -> Self {
         assert!((1..=MOST_COLUMNS).contains(&columns), "the table has no more columns");
-        Self { columns, cells: Vec::with_capacity(columns * rows), texts: String::new() }
+        Self { columns, cells: Vec::with_capacity(columns * rows), texts: String::new(), blobs: Vec::new() }
     }
 
     /// Adds a row.
@@ -64,6 +69,11 @@ impl Rows {
                     let start = self.texts.len();
                     self.texts.push_str(text);
                     Cell::Text(start..self.texts.len())
+                }
+                Value::Blob(blob) => {
+                    let start = self.blobs.len();
+                    self.blobs.extend_from_slice(blob);
+                    Cell::Blob(start..self.blobs.len())
                 }
                 Value::Key(None) | Value::Text(None) => Cell::Null,
             };
@@ -96,21 +106,24 @@ impl Incoming {
         Ok(incoming)
     }
 
-    /// Runs `sql`, which selects from `incoming`, with `rows` there.
+    /// Runs `sql`, which selects from `incoming`, with `rows` there; nothing, if there are none.
     #[expect(
         clippy::disallowed_methods,
         reason = "the table is in no schema that a statement could be checked against"
     )]
-    pub(super) async fn insert(
+    pub(super) async fn run(
         &self,
         conn: &mut SqliteConnection,
         sql: &'static str,
         rows: Rows,
     ) -> Result<(), sqlx::Error> {
+        if rows.cells.is_empty() {
+            return Ok(());
+        }
         self.put(Some(Arc::new(rows)));
-        let inserted = sqlx::query(sql).execute(conn).await;
+        let run = sqlx::query(sql).execute(conn).await;
         self.put(None);
-        inserted.map(drop)
+        run.map(drop)
     }
 
     fn put(&self, rows: Option<Arc<Rows>>) {
@@ -183,6 +196,7 @@ unsafe impl VTabCursor for Cursor {
             None | Some(Cell::Null) => Ok(()),
             Some(Cell::Integer(number)) => context.set_result(number),
             Some(Cell::Text(range)) => context.set_result(&&rows.texts[range.clone()]),
+            Some(Cell::Blob(range)) => context.set_result(&&rows.blobs[range.clone()]),
         }
     }
 

@@ -1,10 +1,15 @@
 //! What people ask for without changing anything: conversations and lists, read through the readers' pool.
 
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
 use super::contact::{self, ContactRow};
-use super::group::{self, FoundGroupRow, MemberRow, OwnGroupRow};
+use super::group::{self, FoundGroupRow, MemberRow};
 use super::history::{self, Amount, History, Stretch};
 use super::message::Target;
 use super::session::{self, SessionRow};
+use super::unread::{self, OwnGroup};
 use super::{Of, Store, StoreError, user};
 use crate::domain::{GroupName, TokenHash, UserId, Username};
 
@@ -39,7 +44,10 @@ impl<T: Send + 'static> Store<T> {
             Of::Group(Some(name)) => group::find_own(&mut conn, user_id, name.key()).await?.map(Target::Group),
         };
         let Some(target) = target else { return Ok(None) };
-        Ok(Some(history::list(&mut conn, user_id, target, stretch, amount).await?))
+        drop(conn);
+        let index = Arc::clone(&self.index);
+        let read = move |conn: &Connection| history::list(conn, &index, user_id, target, stretch, amount);
+        Ok(Some(self.log_readers.read(read).await?))
     }
 
     /// Contacts of `user_id`.
@@ -51,7 +59,7 @@ impl<T: Send + 'static> Store<T> {
         Ok(contact::list(&mut conn, user_id, &part.after_key, part.limit).await?)
     }
 
-    /// Groups of which `user_id` is a member.
+    /// Groups of which `user_id` is a member. What is unread is counted up to `max_unread`.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
@@ -60,9 +68,13 @@ impl<T: Send + 'static> Store<T> {
         user_id: UserId,
         part: &Part,
         max_unread: i64,
-    ) -> Result<Vec<OwnGroupRow>, StoreError> {
+    ) -> Result<Vec<OwnGroup>, StoreError> {
         let mut conn = self.readers.acquire().await?;
-        Ok(group::list_own(&mut conn, user_id, &part.after_key, part.limit, max_unread).await?)
+        let groups = group::list_own(&mut conn, user_id, &part.after_key, part.limit).await?;
+        drop(conn);
+        let index = Arc::clone(&self.index);
+        let unread = move |group, conn: &Connection| unread::find(conn, &index, user_id, group, max_unread);
+        self.log_readers.read(move |conn| groups.into_iter().map(|group| unread(group, conn)).collect()).await
     }
 
     /// Members of a group; `None` when `asker_id` is none.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::Arc;
 
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -13,8 +13,11 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use super::OpenError;
 use super::connect::{Writing, connect_reader, connect_readers, connect_writer, error_code, pragma, roll_back};
+use super::index::{self, Index};
 use super::lock::{DatabaseLock, open_private, with_suffix};
+use super::log_readers::{self, LogReaders};
 use super::migrate::{self, MIGRATOR};
+use crate::config::Config;
 
 /// 'chwn': what our files carry as `application_id`. The first migration sets it.
 const APPLICATION_ID: i64 = 0x6368_776e;
@@ -36,15 +39,18 @@ pub(super) struct Database {
     pub(super) path: PathBuf,
     pub(super) writer: Writing,
     pub(super) readers: SqlitePool,
+    pub(super) log_readers: LogReaders,
+    pub(super) index: Arc<Index>,
     pub(super) lock: DatabaseLock,
     /// Whether the last server on it did not end in order, be it for a crash or for a WAL that could not be moved.
     pub(super) was_left_unclean: bool,
 }
 
-/// Opens the database of `url`, or creates it; migrates it where it is older than this binary.
-/// `acquire_timeout` is how long a read waits for a connection.
-pub(super) async fn open(url: &str, acquire_timeout: Duration) -> Result<Database, OpenError> {
-    let path = path_of(url)?;
+/// Opens the database, or creates it; migrates it where it is older than this binary.
+pub(super) async fn open(config: &Config) -> Result<Database, OpenError> {
+    // How long a read waits for a connection.
+    let acquire_timeout = config.limits.busy_after;
+    let path = path_of(&config.database_url)?;
     if !path.exists() {
         refuse_stray_wal(&path)?;
     }
@@ -56,14 +62,25 @@ pub(super) async fn open(url: &str, acquire_timeout: Duration) -> Result<Databas
     let damaged = |err| damaged(&path, err);
     let version = examine(&path).await.map_err(damaged)?;
     migrate::migrate(&path, version, &MIGRATOR).await.map_err(damaged)?;
-    let writer = connect_writer(&path).await?;
+    let mut writer = connect_writer(&path).await?;
     let readers = connect_readers(&path, acquire_timeout).await?;
-    Ok(Database { path, writer, readers, lock, was_left_unclean })
+    let log_readers = LogReaders::open(&path, acquire_timeout).await?;
+    let index = load_index(&mut writer, &path, config.segment_messages).await.map_err(damaged)?;
+    Ok(Database { path, writer, readers, log_readers, index: Arc::new(index), lock, was_left_unclean })
+}
+
+/// Reads the index, and writes what it lacks where that is much.
+async fn load_index(writer: &mut Writing, path: &Path, segment_messages: usize) -> Result<Index, OpenError> {
+    index::discard_unfinished(&mut writer.conn).await?;
+    let index = Index::load(&log_readers::open(path)?, segment_messages)?;
+    index::catch_up(writer, &index, || log_readers::open(path)).await?;
+    Ok(index)
 }
 
 /// Says what to do where SQLite finds pages that it did not write so.
 fn damaged(path: &Path, err: OpenError) -> OpenError {
     let cause = match &err {
+        OpenError::Log(err) => err.sqlite_error().map(|err| err.extended_code & 0xff),
         OpenError::Sqlite(err) => error_code(err),
         OpenError::Migration(MigrateError::Execute(err) | MigrateError::ExecuteMigration(err, _)) => error_code(err),
         _ => None,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::directory::{Directory, User};
 use super::draft::{After, Author, Draft, LoggedIn, Membership, Of, Outcome, Refusal, Sent, SentTo, Synced};
+use super::index;
 use super::message::{Earlier, Row, Target};
 use super::session::Session;
 use crate::config::DELIVERIES_PER_MESSAGE;
@@ -343,6 +344,18 @@ impl Plan {
             ) => Some(Row { sender_id, target, content, nonce: nonce.as_ref() }),
             _ => None,
         }
+    }
+
+    /// What the index is told of the message that this plan inserts: its id, conversation and sender, and the hash of its nonce.
+    pub(super) fn entry(&self, draft: &Draft) -> Option<(MessageId, i64, UserId, Option<u32>)> {
+        let &Self::InsertMessage { message_id, .. } = self else { return None };
+        let Row { sender_id, target, nonce, .. } = self.row(draft)?;
+        Some((
+            message_id,
+            target.conversation_with(sender_id),
+            sender_id,
+            nonce.map(|nonce| index::hash(nonce.as_str())),
+        ))
     }
 
     /// Whether a statement of its own is needed, apart from the one for all rows of the log.

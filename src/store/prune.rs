@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::connect::{self, connect_reader, connect_writer, pragma};
+use super::connect::{self, Writing, connect_reader, connect_writer, pragma};
 use super::error::{OpenError, PruneError};
+use super::index::{Index, Removed};
 use super::lock::DatabaseLock;
 use super::migrate::{MIGRATOR, newest};
 use super::open::{examine, find, refuse_stray_wal};
-use super::pruned;
 use super::sweep::{self, Aged, Sweeps};
+use super::{log_readers, pruned};
 use crate::config::Retention;
 use crate::domain::{GroupId, MessageId};
 
@@ -65,12 +66,12 @@ pub async fn prune(url: &str, retention: &Retention, now_ms: i64) -> Result<Prun
     let _lock = DatabaseLock::acquire(&database)?;
     refuse_unsuitable(&database).await?;
     let mut writing = connect_writer(&database).await?;
-    let conn = &mut writing.conn;
+    let log = Log::open(&database)?;
     let mut tally = Tally::default();
     let mut said_at = Instant::now();
-    for mut sweep in sweeps(conn, retention).await? {
-        while let Some(old) = sweep.next(conn, now_ms).await? {
-            delete(conn, &old).await?;
+    for mut sweep in sweeps(&mut writing.conn, retention).await? {
+        while let Some(old) = sweep.next(&log.conn, &log.index, now_ms)? {
+            log.index.forget(&delete(&mut writing, &old).await?);
             tally.add(&old);
             if said_at.elapsed() >= PROGRESS_EVERY {
                 tracing::info!(messages = tally.messages(), "still deleting");
@@ -78,6 +79,9 @@ pub async fn prune(url: &str, retention: &Retention, now_ms: i64) -> Result<Prun
             }
         }
     }
+    // A connection that reads keeps the WAL from being moved into the database.
+    drop(log);
+    let conn = &mut writing.conn;
     let parts = tally.name(conn).await?;
     let page_bytes = pragma(conn, "pragma page_size").await?;
     let free_bytes = page_bytes * pragma(conn, "pragma freelist_count").await?;
@@ -94,9 +98,10 @@ pub async fn list_prunable(url: &str, retention: &Retention, now_ms: i64) -> Res
     let database = find(url)?;
     refuse_unsuitable(&database).await?;
     let mut conn = connect_reader(&database).await?;
+    let log = Log::open(&database)?;
     let mut tally = Tally::default();
     for mut sweep in sweeps(&mut conn, retention).await? {
-        while let Some(old) = sweep.next(&mut conn, now_ms).await? {
+        while let Some(old) = sweep.next(&log.conn, &log.index, now_ms)? {
             tally.add(&old);
         }
     }
@@ -125,11 +130,26 @@ async fn sweeps(conn: &mut SqliteConnection, retention: &Retention) -> Result<Ve
     }
 }
 
-async fn delete(conn: &mut SqliteConnection, messages: &[Aged]) -> Result<(), sqlx::Error> {
+/// The log of a database that no server of this process has.
+struct Log {
+    conn: rusqlite::Connection,
+    index: Index,
+}
+
+impl Log {
+    fn open(path: &Path) -> rusqlite::Result<Self> {
+        let conn = log_readers::open(path)?;
+        let index = Index::load(&conn, usize::MAX)?;
+        Ok(Self { conn, index })
+    }
+}
+
+async fn delete(writing: &mut Writing, messages: &[Aged]) -> Result<Removed, sqlx::Error> {
     let ids: Vec<MessageId> = messages.iter().map(|message| message.message_id).collect();
-    let mut tx = conn.begin_with("begin immediate").await?;
-    pruned::delete(&mut tx, &ids).await?;
-    tx.commit().await
+    let mut tx = writing.conn.begin_with("begin immediate").await?;
+    let removed = pruned::delete(&mut tx, &writing.incoming, &ids).await?;
+    tx.commit().await?;
+    Ok(removed)
 }
 
 /// What is counted of messages, whispers under `None`.

@@ -4,9 +4,11 @@
 
 use std::collections::HashSet;
 
+use rusqlite::{Connection, OptionalExtension};
 use sqlx::SqliteConnection;
 
 use super::group;
+use super::index::{Index, Span};
 use crate::config::Retention;
 use crate::domain::{GroupId, GroupName, MessageId};
 
@@ -82,17 +84,18 @@ impl Sweep {
     }
 
     /// What is too old in the next slice; `None` once nothing more can be.
-    pub(super) async fn next(
+    pub(super) fn next(
         &mut self,
-        conn: &mut SqliteConnection,
+        conn: &Connection,
+        index: &Index,
         now_ms: i64,
-    ) -> Result<Option<Vec<Aged>>, sqlx::Error> {
+    ) -> rusqlite::Result<Option<Vec<Aged>>> {
         if self.is_over {
             return Ok(None);
         }
         let slice = match self.part {
-            Part::Group(group_id) => list_in_group(conn, group_id, self.after).await?,
-            Part::Rest { .. } => list_all(conn, self.after).await?,
+            Part::Group(group_id) => list_in_group(conn, index, group_id, self.after)?,
+            Part::Rest { .. } => list_all(conn, self.after)?,
         };
         Ok(Some(self.sort_out(slice, now_ms)))
     }
@@ -144,49 +147,28 @@ impl Part {
 
 const LIMIT: i64 = SLICE_MESSAGES as i64;
 
-async fn list_all(conn: &mut SqliteConnection, after: MessageId) -> Result<Vec<Aged>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        AgedRow,
-        r#"select message_id, group_id, sent_at_ms, octet_length(content) as "size_bytes!: i64" from messages
-        where message_id > ? order by message_id limit ?"#,
-        after.0,
-        LIMIT
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(AgedRow::into_aged).collect())
+fn list_all(conn: &Connection, after: MessageId) -> rusqlite::Result<Vec<Aged>> {
+    let sql = "select message_id, group_id, sent_at_ms, octet_length(content) from messages
+        where message_id > ? order by message_id limit ?";
+    let mut statement = conn.prepare_cached(sql)?;
+    statement.query_map([after.0, LIMIT], aged)?.collect()
 }
 
-async fn list_in_group(
-    conn: &mut SqliteConnection,
-    group_id: GroupId,
-    after: MessageId,
-) -> Result<Vec<Aged>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        AgedRow,
-        r#"select message_id, group_id, sent_at_ms, octet_length(content) as "size_bytes!: i64" from messages
-        where conversation = -?1 and message_id > ?2 order by message_id limit ?3"#,
-        group_id.0,
-        after.0,
-        LIMIT
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(AgedRow::into_aged).collect())
+fn list_in_group(conn: &Connection, index: &Index, group_id: GroupId, after: MessageId) -> rusqlite::Result<Vec<Aged>> {
+    let sql = "select message_id, group_id, sent_at_ms, octet_length(content) from messages where message_id = ?";
+    let mut statement = conn.prepare_cached(sql)?;
+    let span = Span { conversation: -group_id.0, after: after.0, upto: i64::MAX };
+    let ids = index.list_after(conn, span, SLICE_MESSAGES)?;
+    ids.into_iter().filter_map(|id| statement.query_row([id], aged).optional().transpose()).collect()
 }
 
-struct AgedRow {
-    message_id: i64,
-    group_id: Option<i64>,
-    sent_at_ms: i64,
-    size_bytes: i64,
-}
-
-impl AgedRow {
-    fn into_aged(self) -> Aged {
-        let Self { message_id, group_id, sent_at_ms, size_bytes } = self;
-        Aged { message_id: MessageId(message_id), group_id: group_id.map(GroupId), sent_at_ms, size_bytes }
-    }
+fn aged(row: &rusqlite::Row<'_>) -> rusqlite::Result<Aged> {
+    Ok(Aged {
+        message_id: MessageId(row.get(0)?),
+        group_id: row.get::<_, Option<i64>>(1)?.map(GroupId),
+        sent_at_ms: row.get(2)?,
+        size_bytes: row.get(3)?,
+    })
 }
 
 #[cfg(test)]

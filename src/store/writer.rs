@@ -13,6 +13,8 @@ use super::batch::{self, Failure};
 use super::connect::{self, Writing};
 use super::directory::Directory;
 use super::draft::{Draft, Outcome, Refusal};
+use super::index::{self, Filling, Index, Removed};
+use super::log_readers::LogReaders;
 use super::open::Database;
 use super::plan::{Moment, Plan, plan};
 use super::{Committed, OpenError, QUEUE_DRAFTS, StoreError, message, room_of};
@@ -24,6 +26,10 @@ const BATCH_DRAFTS: usize = 1024;
 
 /// Units: bytes of content in one commit, beyond which it is closed.
 pub(super) const BATCH_BYTES: usize = 1024 * 1024;
+
+/// How much of the index is written behind a commit: at least a part of a segment, some ms, and more than was added.
+const SLICES_PER_SEGMENT: usize = 128;
+const SLICE_PER_ADDED: usize = 4;
 
 /// How often a stalled commit looks for drafts that have waited too long.
 const EXPIRE_EVERY: Duration = Duration::from_millis(200);
@@ -56,6 +62,9 @@ struct Queue<T> {
 pub(super) struct Writer<T> {
     database: WritingConnection,
     directory: Directory,
+    index: Arc<Index>,
+    /// The segment of the index that is being written.
+    filling: Option<Filling>,
     queue: Queue<T>,
     outcomes: mpsc::Sender<Committed<T>>,
     clock: Clock,
@@ -78,6 +87,7 @@ struct WritingConnection {
     path: PathBuf,
     writing: Option<Writing>,
     readers: SqlitePool,
+    log_readers: LogReaders,
     /// Kept to the end, for it holds the lock file.
     _lock: super::lock::DatabaseLock,
 }
@@ -89,11 +99,13 @@ impl<T: Send + 'static> Writer<T> {
         (arriving, room): (mpsc::Receiver<Queued<T>>, Arc<Semaphore>),
         outcomes: mpsc::Sender<Committed<T>>,
     ) -> Result<Self, OpenError> {
-        let Database { path, mut writer, readers, lock, .. } = database;
+        let Database { path, mut writer, readers, log_readers, index, lock, .. } = database;
         let directory = Directory::load(&mut writer.conn).await?;
         Ok(Self {
-            database: WritingConnection { path, writing: Some(writer), readers, _lock: lock },
+            database: WritingConnection { path, writing: Some(writer), readers, log_readers, _lock: lock },
             directory,
+            index,
+            filling: None,
             queue: Queue { arriving, room, waiting: VecDeque::new(), busy_after: config.limits.busy_after },
             outcomes,
             clock: config.clock.clone(),
@@ -111,7 +123,9 @@ impl<T: Send + 'static> Writer<T> {
     pub(super) async fn run(mut self) -> Result<(), StoreError> {
         while let Some((drafts, tickets)) = self.queue.next_batch().await {
             let outcomes = self.write(drafts).await?;
+            let messages = outcomes.len();
             self.hand_on(outcomes.into_iter().zip(tickets).collect()).await?;
+            self.fill_in(messages).await?;
         }
         self.database.close().await;
         Ok(())
@@ -146,8 +160,10 @@ impl<T: Send + 'static> Writer<T> {
         }
         let planned = self.decide(drafts, moment);
         match self.commit(&planned, head, moment.now_ms).await {
-            Ok(()) => {
+            Ok(removed) => {
                 self.directory.commit();
+                self.index.add(planned.iter().filter_map(|(draft, plan)| plan.entry(draft)));
+                removed.iter().for_each(|removed| self.index.forget(removed));
                 let outcome = |(draft, plan): (Draft, Plan)| plan.outcome(draft, &self.directory);
                 Ok(Attempt::Settled(planned.into_iter().map(outcome).collect()))
             }
@@ -182,8 +198,36 @@ impl<T: Send + 'static> Writer<T> {
         if nonces.is_empty() {
             return Ok(());
         }
-        let earlier = message::list_by_nonces(&mut self.database.connection().await?.conn, &nonces).await?;
-        self.directory.recall(earlier);
+        let conn = &mut self.database.connection().await?.conn;
+        let mut messages = index::list_with_nonces(conn, &nonces).await?;
+        messages.extend(self.index.list_newest_with_nonces(&nonces));
+        if !messages.is_empty() {
+            self.directory.recall(message::list_with_nonce(conn, &messages).await?);
+        }
+        Ok(())
+    }
+
+    /// Writes a slice of the index where one is due: some more messages than were just added, so that it keeps up.
+    async fn fill_in(&mut self, added: usize) -> Result<(), StoreError> {
+        let Some(filling) = self.filling.as_mut() else {
+            self.filling = Filling::begin(&self.index);
+            return Ok(());
+        };
+        let messages = self.index.segment_messages().div_ceil(SLICES_PER_SEGMENT).max(SLICE_PER_ADDED * added);
+        let written = async {
+            let writing = self.database.connection().await?;
+            filling.write_slice(writing, &self.index, messages).await.map_err(Failure::from)
+        };
+        match written.await {
+            Ok(true) => self.filling = None,
+            Ok(false) => {}
+            Err(Failure::Refused(err)) => {
+                self.warn(&err);
+                self.database.discard().await;
+            }
+            Err(Failure::Constraint(err)) => return Err(StoreError::OutcomeUnknown(err)),
+            Err(Failure::Fatal(err)) => return Err(err),
+        }
         Ok(())
     }
 
@@ -205,7 +249,12 @@ impl<T: Send + 'static> Writer<T> {
     }
 
     /// Commits; meanwhile refuses drafts that have waited too long behind a commit that takes its time.
-    async fn commit(&mut self, planned: &[(Draft, Plan)], head: MessageId, now_ms: i64) -> Result<(), Failure> {
+    async fn commit(
+        &mut self,
+        planned: &[(Draft, Plan)],
+        head: MessageId,
+        now_ms: i64,
+    ) -> Result<Vec<Removed>, Failure> {
         let Self { database, queue, outcomes, .. } = self;
         let committing = async {
             let writing = database.connection().await?;
@@ -297,6 +346,7 @@ impl WritingConnection {
 
     async fn close(mut self) {
         self.readers.close().await;
+        self.log_readers.close().await;
         if let Some(writing) = self.writing.take() {
             connect::close(writing).await;
         }

@@ -92,9 +92,30 @@ async fn a_sound_database_is_said_to_be_so() {
 
     let said = run(&directory, &["check"]);
 
-    assert_done(&said, "chinwag.db is sound: schema version 4, users 2, groups 1, messages 100\n");
+    assert_done(&said, "chinwag.db is sound: schema version 5, users 2, groups 1, messages 100\n");
     let by_url = run(&directory, &["check", "--database-url", "sqlite://./chinwag.db"]);
     assert_eq!(by_url.stdout, said.stdout);
+}
+
+#[tokio::test]
+async fn an_index_that_is_wrong_is_found_and_made_anew_as_the_check_says() {
+    let directory = stopped().await;
+    meddle(&directory, "delete from postings where first_id = (select min(first_id) from postings)").await;
+
+    assert_unsound(
+        &run(&directory, &["check"]),
+        "the index of conversations lacks 50 messages and has 0 that are not in",
+    );
+    meddle(&directory, "update postings set first_id = first_id + 1").await;
+    assert_unsound(
+        &run(&directory, &["check"]),
+        "the index of conversations lacks 51 messages and has 1 that are not in",
+    );
+    meddle(&directory, "delete from postings; delete from nonces; delete from segments").await;
+    assert_done(&run(&directory, &["check"]), "messages 100\n");
+    Process::start(directory.path()).stop().await;
+    assert_eq!(database::number(&database_in(&directory), "select max(upto_id) from segments").await, 100);
+    assert_done(&run(&directory, &["check"]), "messages 100\n");
 }
 
 #[tokio::test]
@@ -177,7 +198,7 @@ async fn what_was_written_by_other_hands_is_found() {
 #[tokio::test]
 async fn messages_that_were_deleted_up_to_the_head_that_is_kept_are_no_gap() {
     let directory = stopped().await;
-    meddle(&directory, "delete from messages where message_id <= 40; update meta set head = 50").await;
+    meddle(&directory, "delete from messages where message_id <= 40; update meta set head = 50; delete from postings; delete from segments").await;
 
     assert_done(&run(&directory, &["check"]), "messages 60\n");
 }
@@ -203,7 +224,7 @@ async fn what_is_not_a_database_of_this_version_is_not_checked() {
         ("missing.db", "there is no database missing.db"),
         ("text.db", "is not a chinwag database"),
         ("empty.db", "is empty"),
-        ("newer.db", "has schema version 999, and this chinwag knows versions up to 4"),
+        ("newer.db", "has schema version 999, and this chinwag knows versions up to 5"),
     ] {
         let said = run(&directory, &["check", "--database-url", &format!("sqlite://{name}")]);
         assert_refused(&said, expected);

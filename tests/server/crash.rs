@@ -260,6 +260,7 @@ impl Crashes {
         self.told.check(&database).await;
         self.check_nothing_owed(&database).await;
         process.stop().await;
+        check_sound(&database).await;
     }
 
     /// Tokens are good until their logout is answered, and not after.
@@ -294,6 +295,12 @@ impl Crashes {
             assert!(lost.is_empty(), "{} of {} never received: {lost:?}", lost.len(), owed.len());
         }
     }
+}
+
+/// Among other things: every message is in the index once.
+pub(crate) async fn check_sound(database: &Path) {
+    let report = chinwag::store::check(&format!("sqlite://{}", database.display())).await.unwrap();
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
 }
 
 async fn updates_up_to(client: &mut Client, sentinel: &str) -> Vec<String> {

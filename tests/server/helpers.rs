@@ -64,6 +64,8 @@ impl TestServer {
             database_url: format!("sqlite://{}", directory.path().join("test.db").display()),
             password_cost: PasswordCost::FOR_TESTS,
             clock: Clock::manual(),
+            // Few enough for tests to find some messages in the index and some in memory.
+            segment_messages: 7,
             ..Config::default()
         };
         // Tests say more in a second than people do.

@@ -1,8 +1,10 @@
 //! Power cuts: the writes and syncs of a run are recorded, and replayed up to any point, with what was not synced dropped or
 //! torn. Whatever was answered or sent by then must be in what is left.
 
+use std::fs::Permissions;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,6 +14,7 @@ use chinwag::config::Config;
 use chinwag::protocol::{Action, Framing, FromServer, ReplyDecoder, Response};
 use chinwag::server::Server;
 use chinwag::shutdown;
+use chinwag::store::{self, Problem};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use tokio::net::TcpStream;
@@ -121,7 +124,7 @@ async fn converse(address: SocketAddr) -> Vec<Conversation> {
         talkers.push(talker);
     }
     let talk = |(mut talker, friend): (Talker, &'static str)| async move {
-        talker.talk(friend, 220).await;
+        talker.talk(friend, 400).await;
         talker.log_out().await
     };
     let talks = talkers.into_iter().zip(["bob", "eve", "ada"]).map(|pair| tokio::spawn(talk(pair)));
@@ -231,7 +234,9 @@ impl Outcome {
 async fn problems(left: Vec<(String, Vec<u8>)>, told: &Told) -> Vec<String> {
     let directory = scratch();
     for (name, content) in &left {
-        std::fs::write(directory.path().join(name), content).unwrap();
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
     }
     let database = directory.path().join("chinwag.db");
     if !database.exists() {
@@ -244,8 +249,14 @@ async fn problems(left: Vec<(String, Vec<u8>)>, told: &Told) -> Vec<String> {
     // SQLite recovers what is left as it would for the server. That nothing here needs to last saves the time of syncs.
     let options = SqliteConnectOptions::new().filename(&database).synchronous(SqliteSynchronous::Off);
     let mut conn = options.connect().await.unwrap();
-    let problems = told.problems(&mut conn).await;
+    let mut problems = told.problems(&mut conn).await;
     conn.close().await.unwrap();
+    let url = format!("sqlite://{}", database.display());
+    // A database of which nothing is left yet is none that can be checked.
+    if let Ok(report) = store::check(&url).await {
+        let of_index = report.problems.iter().filter(|problem| matches!(problem, Problem::Index { .. }));
+        problems.extend(of_index.map(ToString::to_string));
+    }
     problems
 }
 

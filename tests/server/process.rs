@@ -279,6 +279,8 @@ async fn a_signal_ends_it_in_order_with_a_thousand_connections_open() {
         idle.push(stream);
     }
     ada.whisper("ada", "stored").await.unwrap();
+    // Accepted after all of those.
+    process.register("bob").await;
 
     let started = Instant::now();
     process.signal(Signal::INT);

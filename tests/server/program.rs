@@ -22,11 +22,17 @@ pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// `chinwag serve` on a free port, with `flags`, for clients that say more in a second than people do in a day.
+/// `chinwag serve` on a free port, with `flags`, for clients that say more in a second than people do in a day, but not as much as
+/// makes a segment of the index.
 pub(crate) fn serve(directory: &Path, flags: &[&str]) -> Command {
-    let mut command = command(directory, &["serve", "--listen", "127.0.0.1:0", "--message-rate", "off"]);
-    command.args(flags);
+    let mut command = serve_with_long_segments(directory);
+    command.args(["--message-rate", "off", "--segment-messages", "50"]).args(flags);
     command
+}
+
+/// `chinwag serve` on a free port, as people start it.
+pub(crate) fn serve_with_long_segments(directory: &Path) -> Command {
+    command(directory, &["serve", "--listen", "127.0.0.1:0"])
 }
 
 /// A running server; killed with the test.
