@@ -1,6 +1,6 @@
 //! What a request can be about.
 
-use super::frame::Object;
+use super::object::Object;
 use super::{CodecError, Framing};
 
 /// What a request is about; its name is the first object on the wire.

@@ -1,6 +1,7 @@
 //! From the bytes of a connection to its requests.
 
-use super::frame::{Frame, Object, Splitter, first_object};
+use super::frame::{Frame, Splitter, first_object};
+use super::object::Object;
 use super::options::Options;
 use super::scanner::at_most;
 use super::{Action, CodecError, Framing, Request};

@@ -1,11 +1,9 @@
 //! The two framings: objects back to back, or an array around them.
 
-use std::fmt;
-
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeSeq, Serializer};
+use serde::Serialize;
 
 use super::CodecError;
+use super::object::{Object, Objects, Plain};
 use super::options::Options;
 use super::scanner::{Fits, Scanner};
 
@@ -31,39 +29,24 @@ impl Framing {
 /// Objects of the longest message: an action, four arguments and a map.
 pub(super) const MAX_OBJECTS: usize = 6;
 
-/// An object in the shapes that the wire knows. `Other` is anything else, skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Object<'a> {
-    Text(&'a str),
-    Bool(bool),
-    Integer(i64),
-    Nil,
-    /// Of an array's last map the frame has the [`Options`].
-    Map,
-    NotUtf8,
-    Other,
-}
-
 /// The objects of one request, response or update.
 #[derive(Debug)]
 pub(super) struct Frame<'a> {
     objects: [Object<'a>; MAX_OBJECTS],
     /// How many there were, also where that is more than are kept.
     count: usize,
-    /// What the last map among them says.
-    options: Options<'a>,
 }
 
 impl<'a> Frame<'a> {
-    fn new() -> Self {
-        Self { objects: [Object::Other; MAX_OBJECTS], count: 0, options: Options::default() }
-    }
-
-    fn push(&mut self, object: Object<'a>) {
-        if let Some(slot) = self.objects.get_mut(self.count) {
-            *slot = object;
+    fn of(objects: Objects<'a>) -> Self {
+        let mut frame = Self { objects: [Object::Other; MAX_OBJECTS], count: 0 };
+        for object in objects {
+            if let Some(slot) = frame.objects.get_mut(frame.count) {
+                *slot = object;
+            }
+            frame.count += 1;
         }
-        self.count += 1;
+        frame
     }
 
     pub(super) fn objects(&self) -> &[Object<'a>] {
@@ -76,11 +59,10 @@ impl<'a> Frame<'a> {
 
     /// Takes the map off the end, if there is one.
     pub(super) fn take_options(&mut self) -> Options<'a> {
-        if self.count == 0 || self.objects.get(self.count - 1) != Some(&Object::Map) {
-            return Options::default();
-        }
+        let last = self.count.checked_sub(1).and_then(|last| self.objects.get(last));
+        let Some(&Object::Map(map)) = last else { return Options::default() };
         self.count -= 1;
-        self.options
+        Options::read(map)
     }
 }
 
@@ -89,16 +71,16 @@ impl<'a> Frame<'a> {
 pub(super) struct Splitter {
     framing: Framing,
     scanner: Scanner,
-    /// Where the objects found so far end; used in bare framing, whose objects have no array to count them.
-    ends: [usize; MAX_OBJECTS],
+    /// How many objects were found so far and where they end; used in bare framing, whose objects have no array to count them.
     found: usize,
+    end: usize,
     /// How many objects make this frame, as far as those found so far tell.
     needed: usize,
 }
 
 impl Splitter {
     pub(super) fn new(framing: Framing) -> Self {
-        Self { framing, scanner: Scanner::default(), ends: [0; MAX_OBJECTS], found: 0, needed: 1 }
+        Self { framing, scanner: Scanner::default(), found: 0, end: 0, needed: 1 }
     }
 
     /// The next frame and its length, or `None` when more bytes are needed. `bytes` begins at the frame; after a frame the
@@ -133,24 +115,14 @@ impl Splitter {
             let Some(end) = self.scanner.scan(bytes, &fits)? else {
                 return Ok(None);
             };
-            self.ends[self.found] = end;
+            self.end = end;
             self.found += 1;
             self.scanner = Scanner::at(end);
             if self.found == self.needed {
-                self.needed = needed(&self.decode_found(bytes)?)?;
+                self.needed = needed(&Frame::of(Objects::of(&bytes[..end])))?;
             }
         }
-        Ok(Some((self.decode_found(bytes)?, self.ends[self.found - 1])))
-    }
-
-    fn decode_found<'a>(&self, bytes: &'a [u8]) -> Result<Frame<'a>, CodecError> {
-        let mut frame = Frame::new();
-        let mut start = 0;
-        for &end in &self.ends[..self.found] {
-            frame.push(decode(&bytes[start..end])?);
-            start = end;
-        }
-        Ok(frame)
+        Ok(Some((Frame::of(Objects::of(&bytes[..self.end])), self.end)))
     }
 
     fn split_array<'a>(&mut self, bytes: &'a [u8], fits: impl Fits) -> Result<Option<(Frame<'a>, usize)>, CodecError> {
@@ -160,7 +132,7 @@ impl Splitter {
         let Some(end) = self.scanner.scan(bytes, fits)? else {
             return Ok(None);
         };
-        Ok(Some((decode(&bytes[..end])?, end)))
+        Ok(Some((Frame::of(Objects::inside(&bytes[..end])), end)))
     }
 }
 
@@ -172,18 +144,16 @@ pub(super) fn first_object(framing: Framing, bytes: &[u8]) -> Option<Object<'_>>
         (Framing::Array, _) => 1,
         (Framing::Bare, _) => 0,
     };
-    let end = Scanner::at(head).scan(bytes, |_, _: &[u8]| Ok(())).ok()??;
-    decode(&bytes[head..end]).ok()
+    Objects::of(bytes.get(head..)?).next()
 }
 
 /// Encodes one request, response or update.
 pub(super) fn encode(framing: Framing, objects: &[Plain<'_>]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(objects.iter().map(Plain::max_bytes).sum::<usize>() + 1);
-    let written = match framing {
-        Framing::Array => rmp_serde::encode::write(&mut bytes, &objects),
-        Framing::Bare => objects.iter().try_for_each(|object| rmp_serde::encode::write(&mut bytes, object)),
-    };
-    written.expect("strings and booleans always encode, and a Vec takes all bytes");
+    let mut bytes = Vec::with_capacity(max_bytes(objects));
+    if framing == Framing::Array {
+        bytes.push(array_head(objects.len()));
+    }
+    objects.iter().for_each(|object| object.write(&mut bytes));
     bytes
 }
 
@@ -191,151 +161,19 @@ pub(super) fn encode(framing: Framing, objects: &[Plain<'_>]) -> Vec<u8> {
 pub(super) fn encode_with_map(objects: &[Plain<'_>], map: &impl Serialize) -> Vec<u8> {
     /// Units: bytes that most maps stay under.
     const MAP_BYTES: usize = 96;
-    let mut bytes = Vec::with_capacity(objects.iter().map(Plain::max_bytes).sum::<usize>() + MAP_BYTES);
-    let written = rmp_serde::encode::write_named(&mut bytes, &Ending { objects, map });
+    let mut bytes = Vec::with_capacity(max_bytes(objects) + MAP_BYTES);
+    bytes.push(array_head(objects.len() + 1));
+    objects.iter().for_each(|object| object.write(&mut bytes));
+    let written = rmp_serde::encode::write_named(&mut bytes, map);
     written.expect("strings and numbers always encode, and a Vec takes all bytes");
     bytes
 }
 
-/// Objects in an array, and a map as its last.
-struct Ending<'a, M> {
-    objects: &'a [Plain<'a>],
-    map: &'a M,
+fn max_bytes(objects: &[Plain<'_>]) -> usize {
+    1 + objects.iter().map(Plain::max_bytes).sum::<usize>()
 }
 
-impl<M: Serialize> Serialize for Ending<'_, M> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(Some(self.objects.len() + 1))?;
-        for object in self.objects {
-            sequence.serialize_element(object)?;
-        }
-        sequence.serialize_element(self.map)?;
-        sequence.end()
-    }
-}
-
-/// An object to send.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
-#[serde(untagged)]
-pub(super) enum Plain<'a> {
-    Text(&'a str),
-    Bool(bool),
-}
-
-impl Plain<'_> {
-    fn max_bytes(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len() + 5,
-            Self::Bool(_) => 1,
-        }
-    }
-}
-
-/// Decodes one object that the scanner found whole.
-fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, CodecError> {
-    // The scanner has bounded size and depth and refused what is not MessagePack, so nothing else is left to go wrong.
-    rmp_serde::from_slice(bytes).map_err(|_| CodecError::NotMessagePack)
-}
-
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        ObjectIn(&mut Options::default()).deserialize(deserializer)
-    }
-}
-
-/// An object of a frame whose options go here.
-struct ObjectIn<'f, 'a>(&'f mut Options<'a>);
-
-impl<'de> DeserializeSeed<'de> for ObjectIn<'_, 'de> {
-    type Value = Object<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ObjectIn<'_, 'de> {
-    type Value = Object<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Object::Text(text))
-    }
-
-    /// A `bin`, or a `str` that is not UTF-8. MessagePack clients from before 2013 send all text as raw bytes.
-    fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-        Ok(std::str::from_utf8(bytes).map_or(Object::NotUtf8, Object::Text))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Object::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(value.try_into().map_or(Object::Other, Object::Integer))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Object::Integer(value))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Object::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Object::Nil)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-        while sequence.next_element::<Skipped>()?.is_some() {}
-        Ok(Object::Other)
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        *self.0 = Options::read(map)?;
-        Ok(Object::Map)
-    }
-
-    /// An extension: its type and its bytes.
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, extension: D) -> Result<Self::Value, D::Error> {
-        IgnoredAny::deserialize(extension)?;
-        Ok(Object::Other)
-    }
-}
-
-/// An object inside another: of any kind, text that is not UTF-8 included, for nobody uses it.
-pub(super) struct Skipped;
-
-impl<'de> Deserialize<'de> for Skipped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Object::deserialize(deserializer).map(|_| Self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Frame<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(FrameVisitor)
-    }
-}
-
-struct FrameVisitor;
-
-impl<'de> Visitor<'de> for FrameVisitor {
-    type Value = Frame<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-        let mut frame = Frame::new();
-        while let Some(object) = sequence.next_element_seed(ObjectIn(&mut frame.options))? {
-            frame.push(object);
-        }
-        Ok(frame)
-    }
+fn array_head(objects: usize) -> u8 {
+    debug_assert!(objects <= MAX_OBJECTS);
+    0x90 | u8::try_from(objects).expect("a message has few objects")
 }

@@ -8,6 +8,7 @@ mod decoder;
 mod error;
 mod frame;
 mod list;
+mod object;
 mod options;
 mod reply;
 mod request;

@@ -1,9 +1,8 @@
 //! The map in which a message of version 2 may end.
 
 use serde::Serialize;
-use serde::de::MapAccess;
 
-use super::frame::{Object, Skipped};
+use super::object::{Object, Objects};
 use super::{CodecError, Conversation};
 
 /// The keys that are known; others are passed over, so that either end may be the newer one.
@@ -92,19 +91,16 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Reads what is left of a map.
-    pub(super) fn read<M: MapAccess<'a>>(mut map: M) -> Result<Self, M::Error> {
+    /// What the map that `bytes` are says.
+    pub(super) fn read(bytes: &'a [u8]) -> Self {
         let mut options = Self::default();
-        while let Some(key) = map.next_key::<Object<'a>>()? {
-            let known = KEYS.iter().find(|(name, _)| key == Object::Text(name));
-            match known {
-                Some(&(_, key)) => options.0[key as usize] = Some(map.next_value()?),
-                None => {
-                    map.next_value::<Skipped>()?;
-                }
+        let mut inside = Objects::inside(bytes);
+        while let (Some(key), Some(value)) = (inside.next(), inside.next()) {
+            if let Some(&(_, key)) = KEYS.iter().find(|(name, _)| key == Object::Text(name)) {
+                options.0[key as usize] = Some(value);
             }
         }
-        Ok(options)
+        options
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::frame::{Frame, Object, Plain, Splitter, encode, encode_with_map};
+use super::frame::{Frame, Splitter, encode, encode_with_map};
+use super::object::{Object, Plain};
 use super::options::{Key, Options, Words};
 use super::scanner::at_most;
 use super::update::{Stamp, StampRef, Update};

@@ -1,6 +1,7 @@
 //! Requests: what a client asks.
 
-use super::frame::{Frame, MAX_OBJECTS, Object, Plain, encode, encode_with_map};
+use super::frame::{Frame, MAX_OBJECTS, encode, encode_with_map};
+use super::object::{Object, Plain};
 use super::options::{Key, Options, Words};
 use super::{Action, CodecError, Framing};
 use crate::domain::Secret;

@@ -1,7 +1,6 @@
 //! Where a MessagePack object ends, found without decoding it.
 //!
-//! This is the only part of the codec that reads MessagePack by hand: a stream of objects has no lengths of its own, and
-//! what is not there yet must be told from what is wrong.
+//! A stream of objects has no lengths of its own, and what is not there yet must be told from what is wrong.
 
 use super::CodecError;
 
@@ -85,6 +84,17 @@ impl Scanner {
     }
 }
 
+/// The end of the object at the start of `bytes`; `None` where it is not there whole.
+pub(super) fn end_of(bytes: &[u8]) -> Option<usize> {
+    let (mut position, mut lacking) = (0_usize, 1_u64);
+    while lacking > 0 {
+        let header = read_header(bytes.get(position..)?).ok()??;
+        position = position.saturating_add(header.length);
+        lacking = (lacking - 1).saturating_add(header.children);
+    }
+    (position <= bytes.len()).then_some(position)
+}
+
 /// Reads the header at the start of `bytes`; `None` when it is not there whole.
 ///
 /// Source: the MessagePack specification, section "Formats".
@@ -130,7 +140,7 @@ fn container(length: usize, children: u64) -> Header {
 }
 
 /// The unsigned number of `width` bytes behind the marker.
-fn big_endian(bytes: &[u8], width: usize) -> Option<u64> {
+pub(super) fn big_endian(bytes: &[u8], width: usize) -> Option<u64> {
     let digits = bytes.get(1..=width)?;
     Some(digits.iter().fold(0, |number, &digit| number << 8 | u64::from(digit)))
 }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::frame::Object;
-use super::frame::{Plain, encode, encode_with_map};
+use super::frame::{encode, encode_with_map};
+use super::object::{Object, Plain};
 use super::options::{Key, Options, Words};
 use super::{CodecError, Conversation, Framing};
 
