@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Secret;
 
 /// A login's token: a random `UUIDv4`, 122 bits from the system's generator. Its holder is the user.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Eq)]
 pub struct Token(Uuid);
 
 /// The SHA-256 of a token's 16 bytes: what is stored and looked up. A token has too many bits to need a slow hash.
@@ -34,6 +34,13 @@ impl Token {
     /// The form that is stored.
     pub fn hash(self) -> TokenHash {
         TokenHash(Sha256::digest(self.0.as_bytes()).into())
+    }
+}
+
+/// Takes as long wherever two tokens differ.
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_u128() ^ other.0.as_u128() == 0
     }
 }
 

@@ -1,5 +1,6 @@
 //! How fast a connection may hand in messages, once its users have said more than their rate allows.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -7,19 +8,24 @@ use std::time::{Duration, Instant};
 /// Meanwhile nothing is read from its socket, so that a sender who floods is slowed before anything is refused.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// `None`: it may go on as it likes.
+    /// Whether it may not go on as it likes: nearly none is held, and each message asks.
+    is_held: AtomicBool,
     held_until: Mutex<Option<Instant>>,
 }
 
 impl Pace {
     /// Notes by how much the sender of a message was overdrawn.
     pub(super) fn note(&self, overdrawn: Duration) {
-        *self.lock() = (!overdrawn.is_zero()).then(|| Instant::now() + overdrawn);
+        let holds = !overdrawn.is_zero();
+        if holds || self.is_held.load(Ordering::Acquire) {
+            *self.lock() = holds.then(|| Instant::now() + overdrawn);
+            self.is_held.store(holds, Ordering::Release);
+        }
     }
 
     /// Until when the next message has to wait; `None` when it need not, nor for those before it.
     pub(super) fn held_until(&self) -> Option<Instant> {
-        *self.lock()
+        if self.is_held.load(Ordering::Acquire) { *self.lock() } else { None }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {

@@ -51,6 +51,7 @@ pub(super) struct Asker {
 struct LogIn {
     user_id: UserId,
     username: Arc<str>,
+    token: Token,
     token_hash: TokenHash,
     presence: Presence<Receiver>,
     /// Whether it follows the log, in version 2.
@@ -283,7 +284,7 @@ impl Session {
         let ticket = Ticket::LogIn(LogInTicket { reply: self.reply(sequence, true), token, settled });
         self.queue(draft, ticket, asker.since).await?;
         if let Ok(Settled::LoggedIn { presence, user_id, username }) = is_settled.await {
-            self.login = Some(LogIn { user_id, username, token_hash: token.hash(), presence, is_synced: false });
+            self.login = Some(LogIn { user_id, username, token, token_hash: token.hash(), presence, is_synced: false });
         }
         Ok(())
     }
@@ -376,8 +377,11 @@ impl Session {
     }
 
     fn author(&self, username: String, token: &Secret) -> Result<Author, ServiceError> {
-        let token_hash = Token::parse(token).ok_or(Refusal::NotAuthenticated)?.hash();
-        let is_own_login = self.login.as_ref().is_some_and(|login| login.token_hash == token_hash);
-        Ok(Author { username, token_hash, is_own_login })
+        let token = Token::parse(token).ok_or(Refusal::NotAuthenticated)?;
+        // Nearly every request shows the token of its own connection's login, whose hash is there.
+        match self.login.as_ref().filter(|login| login.token == token) {
+            Some(login) => Ok(Author { username, token_hash: login.token_hash, is_own_login: true }),
+            None => Ok(Author { username, token_hash: token.hash(), is_own_login: false }),
+        }
     }
 }
