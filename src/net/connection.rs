@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::acknowledged::Acknowledged;
 use super::admission::Admitted;
@@ -265,37 +265,41 @@ impl Connection {
     }
 
     async fn write_outbox(&self, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-        let mut check_at = None;
+        let mut checking: Option<Pin<Box<Sleep>>> = None;
         loop {
-            match self.outbox.next() {
-                Next::Write(Chunk { bytes, received }) => {
+            match self.next(&mut checking).await {
+                Some(Next::Write(Chunk { bytes, received })) => {
                     writer.write_all(&bytes).await?;
                     writer.flush().await?;
                     self.acknowledged.wrote(received);
                     if received.is_some() {
-                        check_at.get_or_insert_with(|| Instant::now() + CHECK_AFTER);
+                        checking.get_or_insert_with(|| Box::pin(sleep(CHECK_AFTER)));
                     }
                 }
-                Next::ReadOn(gap) => self.service.read_on(&self.outbox, gap).await.map_err(io::Error::other)?,
-                Next::Wait => self.wait(&mut check_at).await,
-                Next::End => return Ok(()),
+                Some(Next::ReadOn(gap)) => self.service.read_on(&self.outbox, gap).await.map_err(io::Error::other)?,
+                Some(Next::End) => return Ok(()),
+                None => {}
             }
             // A socket that takes everything would otherwise keep the reading half waiting.
             tokio::task::consume_budget().await;
-            if check_at.is_some_and(|at| at <= Instant::now()) {
-                check_at = self.acknowledged.check().then(|| Instant::now() + CHECK_EVERY);
+            if checking.as_ref().is_some_and(|checking| checking.is_elapsed()) {
+                checking = self.acknowledged.check().then(|| Box::pin(sleep(CHECK_EVERY)));
             }
         }
     }
 
-    /// Waits for the outbox, or for the time to look for acknowledgements.
-    async fn wait(&self, check_at: &mut Option<Instant>) {
-        match *check_at {
-            None => self.outbox.filled().await,
-            Some(at) => {
-                // Either way there is something to look at.
-                timeout_at(at, self.outbox.filled()).await.ok();
+    /// What to do next; `None` when the time has come to look for acknowledgements.
+    async fn next(&self, checking: &mut Option<Pin<Box<Sleep>>>) -> Option<Next> {
+        let check = async {
+            match checking {
+                Some(checking) => checking.as_mut().await,
+                None => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            biased;
+            next = self.outbox.next() => Some(next),
+            () = check => None,
         }
     }
 

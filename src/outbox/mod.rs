@@ -5,10 +5,11 @@
 
 mod state;
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use state::State;
 pub use state::{Chunk, Following, Gap, Next, OutboxLimits, Received};
@@ -23,11 +24,17 @@ pub struct Outbox {
     framing: Framing,
     /// Whether version 2 is spoken. Set before anything is asked for that could be answered otherwise.
     is_version_2: AtomicBool,
-    state: Mutex<State>,
-    /// Tells the connection's writer that [`Outbox::next`] may have something.
-    filled: Notify,
-    /// Tells the connection's reader that a request was answered or room was made.
-    eased: Notify,
+    shared: Mutex<Shared>,
+}
+
+/// What waits, and who waits for it. Of the connection's tasks only one reads and one writes, so that each has one place.
+#[derive(Debug)]
+struct Shared {
+    state: State,
+    /// Of the connection's writer, while there is nothing for it.
+    writer: Option<Waker>,
+    /// Of the connection's reader, while it waits for an answer or for room.
+    reader: Option<Waker>,
 }
 
 impl Outbox {
@@ -36,9 +43,7 @@ impl Outbox {
         Self {
             framing,
             is_version_2: AtomicBool::new(false),
-            state: Mutex::new(State::new(limits)),
-            filled: Notify::new(),
-            eased: Notify::new(),
+            shared: Mutex::new(Shared { state: State::new(limits), writer: None, reader: None }),
         }
     }
 
@@ -61,108 +66,177 @@ impl Outbox {
     ///
     /// Cancel safety: may be dropped; no number is used up then. Only the connection's reader calls this.
     pub async fn ask(&self) -> u64 {
-        loop {
-            if let Some(sequence) = self.lock().ask() {
-                return sequence;
-            }
-            self.eased.notified().await;
-        }
+        poll_fn(|cx| self.lock().read_when(cx, State::ask)).await
     }
 
     /// How many requests were numbered so far.
     pub fn asked(&self) -> u64 {
-        self.lock().asked()
+        self.lock().state.asked()
     }
 
     /// Returns once every request before `sequence` is answered.
     ///
     /// Cancel safety: may be dropped and called again. Only the connection's reader calls this.
     pub async fn answered_before(&self, sequence: u64) {
-        while !self.lock().answered_before(sequence) {
-            self.eased.notified().await;
-        }
+        poll_fn(|cx| self.lock().read_when(cx, |state| state.answered_before(sequence).then_some(()))).await;
     }
 
     /// Puts in the response to request `sequence`; it leaves after those to the requests before it.
     pub fn respond(&self, sequence: u64, response: Bytes) {
-        self.lock().respond(sequence, response);
-        self.filled.notify_one();
-        self.eased.notify_one();
+        let mut shared = self.lock();
+        let is_next = shared.state.respond(sequence, response);
+        let waiting = [if is_next { shared.writer.take() } else { None }, shared.reader.take()];
+        drop(shared);
+        waiting.into_iter().flatten().for_each(Waker::wake);
     }
 
     /// Puts in an update that this connection's user is owed, encoded by `encode` only if there is room for it now.
     pub fn offer(&self, message_id: MessageId, encode: impl FnOnce() -> Bytes) {
-        let wake = self.lock().offer(message_id, encode);
-        if wake {
-            self.filled.notify_one();
-        }
+        self.put(|state| state.offer(message_id, encode));
     }
 
     /// From now on the connection receives what `user_id` is owed behind `mark`. `published` is the newest message that was
     /// offered to anyone: the rest will be offered to this outbox.
     pub fn attach(&self, user_id: UserId, mark: MessageId, published: MessageId) {
-        self.lock().attach(user_id, mark, published);
-        self.filled.notify_one();
+        self.put(|state| {
+            state.attach(user_id, mark, published);
+            true
+        });
     }
 
     /// From now on a connection of version 2 receives all of its user's conversations, from where it asked for. `published` as
     /// above.
     pub fn follow(&self, following: Following, published: MessageId) {
-        self.lock().follow(following, published);
-        self.filled.notify_one();
+        self.put(|state| {
+            state.follow(following, published);
+            true
+        });
     }
 
     /// Puts in an update that is in no log, on a connection that follows in version 2.
     pub fn hint(&self, bytes: Bytes) {
-        let wake = self.lock().hint(bytes);
-        if wake {
-            self.filled.notify_one();
-        }
+        self.put(|state| state.hint(bytes));
     }
 
     /// From now on the connection receives nothing but `last`; to be closed.
     pub fn end(&self, last: Option<Bytes>) {
-        self.lock().end(last);
-        self.filled.notify_one();
+        self.put(|state| {
+            state.end(last);
+            true
+        });
     }
 
     /// From now on the connection receives no updates; those still waiting are dropped, and count as missed.
     pub fn detach(&self) {
-        self.lock().detach();
+        self.lock().state.detach();
     }
 
-    /// What the connection's writer should do next. To be called only when what it was told before is done.
-    pub fn next(&self) -> Next {
-        let next = self.lock().next();
-        self.eased.notify_one();
-        next
+    /// What the connection's writer should do next, as soon as there is something. To be called only when what it was told
+    /// before is done.
+    ///
+    /// Cancel safety: may be dropped and called again. Only the connection's writer calls this.
+    pub async fn next(&self) -> Next {
+        poll_fn(|cx| {
+            let mut shared = self.lock();
+            let reader = if shared.state.makes_room() { shared.reader.take() } else { None };
+            let next = shared.state.next();
+            if next.is_none() {
+                wait(&mut shared.writer, cx);
+            }
+            drop(shared);
+            reader.into_iter().for_each(Waker::wake);
+            next.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     /// Tells a connection of version 2, unless it knows, that messages which come in `gap` or behind it are deleted, up to
     /// `pruned_upto`. To be called before [`Outbox::fill`].
     pub fn miss(&self, gap: Gap, pruned_upto: MessageId, encode: impl FnOnce() -> Bytes) {
-        self.lock().miss(gap, pruned_upto, encode);
+        self.lock().state.miss(gap, pruned_upto, encode);
     }
 
     /// Hands in what the store says is owed in `gap`, encoded: all there is up to `reached`.
     pub fn fill(&self, gap: Gap, updates: Vec<(MessageId, Bytes)>, reached: MessageId) {
-        self.lock().fill(gap, updates, reached);
-    }
-
-    /// Returns once [`Outbox::next`] may have something new.
-    ///
-    /// Cancel safety: may be dropped and called again.
-    pub async fn filled(&self) {
-        self.filled.notified().await;
+        self.lock().state.fill(gap, updates, reached);
     }
 
     /// No more requests will be asked and no more updates offered: once empty, [`Outbox::next`] says so.
     pub fn close(&self) {
-        self.lock().close();
-        self.filled.notify_one();
+        self.put(|state| {
+            state.close();
+            true
+        });
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing in here panics, so the lock is never poisoned")
+    /// Changes what waits, and wakes the writer if `put` says that there is something for it now.
+    fn put(&self, put: impl FnOnce(&mut State) -> bool) {
+        let mut shared = self.lock();
+        let writer = if put(&mut shared.state) { shared.writer.take() } else { None };
+        drop(shared);
+        writer.into_iter().for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().expect("nothing in here panics, so the lock is never poisoned")
+    }
+}
+
+impl Shared {
+    /// What the reader asks of the state, or `Pending` until that may have changed.
+    fn read_when<A>(&mut self, cx: &Context<'_>, ask: impl FnOnce(&mut State) -> Option<A>) -> Poll<A> {
+        match ask(&mut self.state) {
+            Some(answer) => Poll::Ready(answer),
+            None => {
+                wait(&mut self.reader, cx);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Notes who waits, in its one place.
+fn wait(place: &mut Option<Waker>, cx: &Context<'_>) {
+    match place {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *place = Some(cx.waker().clone()),
+    }
+}
+
+#[cfg(all(test, not(chinwag_shuttle)))]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_waits_is_woken_by_room_and_not_by_a_writer_that_waits_too() {
+        let outbox = Outbox::new(Framing::Array, OutboxLimits { bytes: 4096, in_flight: 1 });
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        assert_eq!(pin!(outbox.ask()).poll(&mut cx), Poll::Ready(0));
+
+        let mut asking = pin!(outbox.ask());
+        assert_eq!(asking.as_mut().poll(&mut cx), Poll::Pending);
+        for _ in 0..3 {
+            assert_eq!(pin!(outbox.next()).poll(&mut cx), Poll::Pending);
+        }
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+
+        outbox.respond(0, Bytes::from_static(b"done"));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+        assert_eq!(asking.as_mut().poll(&mut cx), Poll::Ready(1));
     }
 }

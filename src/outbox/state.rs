@@ -45,8 +45,6 @@ pub enum Next {
     Write(Chunk),
     /// Read from the store what is owed here, and [fill](super::Outbox::fill) it in.
     ReadOn(Gap),
-    /// Wait until something is put in.
-    Wait,
     /// End: all that was put in is written, and nothing more will be.
     End,
 }
@@ -222,15 +220,17 @@ impl State {
         self.answered >= sequence
     }
 
-    pub(super) fn respond(&mut self, sequence: u64, response: Bytes) {
+    /// Whether the writer has something to do now that it had not before.
+    pub(super) fn respond(&mut self, sequence: u64, response: Bytes) -> bool {
         if sequence != self.answered {
             self.early.insert(sequence, Entry::Response(response));
-            return;
+            return false;
         }
         self.push_response(Entry::Response(response));
         while let Some(response) = self.early.remove(&self.answered) {
             self.push_response(response);
         }
+        true
     }
 
     fn push_response(&mut self, response: Entry) {
@@ -312,31 +312,37 @@ impl State {
         self.update_bytes = self.written_update_bytes;
     }
 
-    pub(super) fn next(&mut self) -> Next {
+    /// Whether the next call of `next` gives room for requests back, whatever it says.
+    pub(super) fn makes_room(&self) -> bool {
+        self.written_response_bytes > 0
+    }
+
+    /// What the connection's writer should do; `None` while nothing is in here for it.
+    pub(super) fn next(&mut self) -> Option<Next> {
         self.response_bytes -= std::mem::take(&mut self.written_response_bytes);
         self.update_bytes -= std::mem::take(&mut self.written_update_bytes);
         self.queue_what_is_due();
         if !self.queue.is_empty() {
-            return Next::Write(self.take_chunk());
+            return Some(Next::Write(self.take_chunk()));
         }
         self.queue.shrink_to(KEPT_ENTRIES);
         if self.is_closed {
-            return Next::End;
+            return Some(Next::End);
         }
         if let Delivery::Lagging { reader, cursor, owed_upto } = self.delivery {
             // No further than to where something is due, so that it comes at its place.
             let upto = self.due.as_ref().map_or(owed_upto, |(head, _)| owed_upto.min(*head));
             if cursor < upto || self.told_upto.is_none() {
                 let room_bytes = self.limits.update_bytes();
-                return Next::ReadOn(Gap { user_id: reader.user_id, after: cursor, upto, room_bytes });
+                return Some(Next::ReadOn(Gap { user_id: reader.user_id, after: cursor, upto, room_bytes }));
             }
             self.delivery = Delivery::Live { reader };
         }
         if matches!(self.delivery, Delivery::Live { .. }) && std::mem::take(&mut self.left_out_hints) {
             self.push_update(self.refresh.clone(), None);
-            return Next::Write(self.take_chunk());
+            return Some(Next::Write(self.take_chunk()));
         }
-        Next::Wait
+        None
     }
 
     fn queue_what_is_due(&mut self) {
@@ -352,7 +358,8 @@ impl State {
     }
 
     fn take_chunk(&mut self) -> Chunk {
-        let mut chunk = Chunk { bytes: Vec::new(), received: None };
+        let length = self.queue.iter().map(Entry::length).sum::<usize>();
+        let mut chunk = Chunk { bytes: Vec::with_capacity(length.min(CHUNK_BYTES)), received: None };
         while let Some(entry) = self.queue.pop_front() {
             match entry {
                 Entry::Response(bytes) => {
@@ -423,7 +430,7 @@ mod tests {
     fn live() -> State {
         let mut state = State::new(LIMITS);
         state.attach(ADA, MessageId(0), MessageId(0));
-        assert_eq!(state.next(), Next::Wait);
+        assert_eq!(state.next(), None);
         state
     }
 
@@ -433,7 +440,7 @@ mod tests {
 
     fn written(state: &mut State) -> String {
         match state.next() {
-            Next::Write(chunk) => String::from_utf8(chunk.bytes).unwrap(),
+            Some(Next::Write(chunk)) => String::from_utf8(chunk.bytes).unwrap(),
             other => panic!("expected something to write, got {other:?}"),
         }
     }
@@ -447,7 +454,7 @@ mod tests {
 
         state.respond(2, bytes("c"));
         state.respond(1, bytes("b"));
-        assert_eq!(state.next(), Next::Wait);
+        assert_eq!(state.next(), None);
         state.respond(0, bytes("a"));
 
         assert!(state.answered_before(3));
@@ -468,7 +475,7 @@ mod tests {
         state.respond(0, bytes("a"));
         assert_eq!(state.ask(), None);
         written(&mut state);
-        assert_eq!(state.next(), Next::Wait);
+        assert_eq!(state.next(), None);
         assert_eq!(state.ask(), Some(4));
     }
 
@@ -482,17 +489,17 @@ mod tests {
         assert!(!state.offer(MessageId(12), || panic!("a lagging outbox encodes nothing")));
 
         assert_eq!(written(&mut state).len(), 2000);
-        let Next::ReadOn(gap) = state.next() else { panic!("the rest has to be read") };
+        let Some(Next::ReadOn(gap)) = state.next() else { panic!("the rest has to be read") };
         assert_eq!((gap.after, gap.upto), (MessageId(8), MessageId(12)));
 
         state.fill(gap, vec![(MessageId(9), bytes("nine"))], MessageId(9));
         assert_eq!(written(&mut state), "nine");
-        let Next::ReadOn(gap) = state.next() else { panic!("the page was not the last") };
+        let Some(Next::ReadOn(gap)) = state.next() else { panic!("the page was not the last") };
         assert_eq!((gap.after, gap.upto), (MessageId(9), MessageId(12)));
 
         state.fill(gap, vec![(MessageId(12), bytes("twelve"))], MessageId(12));
         assert_eq!(written(&mut state), "twelve");
-        assert_eq!(state.next(), Next::Wait);
+        assert_eq!(state.next(), None);
         assert!(state.offer(MessageId(13), || bytes("thirteen")));
         assert_eq!(written(&mut state), "thirteen");
     }
@@ -501,12 +508,12 @@ mod tests {
     fn a_message_offered_while_the_last_page_is_read_is_read_next() {
         let mut state = State::new(LIMITS);
         state.attach(ADA, MessageId(0), MessageId(3));
-        let Next::ReadOn(gap) = state.next() else { panic!("three ids are behind") };
+        let Some(Next::ReadOn(gap)) = state.next() else { panic!("three ids are behind") };
 
         state.offer(MessageId(4), || panic!("a lagging outbox encodes nothing"));
         state.fill(gap, vec![], MessageId(3));
 
-        let Next::ReadOn(gap) = state.next() else { panic!("message 4 may not be lost") };
+        let Some(Next::ReadOn(gap)) = state.next() else { panic!("message 4 may not be lost") };
         assert_eq!((gap.after, gap.upto), (MessageId(3), MessageId(4)));
     }
 
@@ -518,7 +525,7 @@ mod tests {
         state.respond(sequence, bytes("done"));
 
         assert_eq!(written(&mut state), "done");
-        assert!(matches!(state.next(), Next::ReadOn(_)));
+        assert!(matches!(state.next(), Some(Next::ReadOn(_))));
     }
 
     #[test]
@@ -533,7 +540,7 @@ mod tests {
         assert_eq!(written(&mut state), "bye");
         let gap = Gap { user_id: ADA, after: MessageId(1), upto: MessageId(2), room_bytes: 1 };
         state.fill(gap, vec![(MessageId(2), bytes("late"))], MessageId(2));
-        assert_eq!(state.next(), Next::Wait);
+        assert_eq!(state.next(), None);
         assert!(!state.offer(MessageId(3), || panic!("nobody is logged in")));
     }
 
@@ -543,7 +550,7 @@ mod tests {
         state.offer(MessageId(4), || bytes("four"));
         state.offer(MessageId(6), || bytes("six"));
 
-        let Next::Write(chunk) = state.next() else { panic!("two updates wait") };
+        let Some(Next::Write(chunk)) = state.next() else { panic!("two updates wait") };
         assert_eq!(chunk.received, Some(Received { user_id: ADA, message_id: MessageId(6) }));
     }
 
@@ -558,7 +565,7 @@ mod tests {
 
     fn asked(state: &mut State) -> Gap {
         match state.next() {
-            Next::ReadOn(gap) => gap,
+            Some(Next::ReadOn(gap)) => gap,
             other => panic!("expected to read on, got {other:?}"),
         }
     }
@@ -585,7 +592,7 @@ mod tests {
         state.miss(gap, MessageId(8), || bytes("missing "));
         state.fill(gap, vec![], MessageId(9));
         assert_eq!(written(&mut state), "missing synced");
-        assert_eq!(state.next(), Next::Wait);
+        assert_eq!(state.next(), None);
     }
 
     #[test]
@@ -608,7 +615,7 @@ mod tests {
         state.fill(gap, vec![], nowhere);
 
         assert_eq!(written(&mut state), "missing synced");
-        assert_eq!(state.next(), Next::Wait);
+        assert_eq!(state.next(), None);
     }
 
     #[test]
@@ -620,7 +627,7 @@ mod tests {
         state.close();
 
         assert_eq!(written(&mut state), "last");
-        assert_eq!(state.next(), Next::End);
+        assert_eq!(state.next(), Some(Next::End));
     }
 
     #[test]
@@ -632,7 +639,7 @@ mod tests {
         assert!(!state.offer(MessageId(2), || panic!("it is closed")));
 
         assert_eq!(written(&mut state), "one");
-        assert_eq!(state.next(), Next::End);
+        assert_eq!(state.next(), Some(Next::End));
     }
 
     #[test]
@@ -655,7 +662,7 @@ mod tests {
         let gap = asked(&mut state);
         state.fill(gap, vec![(MessageId(8), bytes("eight"))], MessageId(9));
 
-        let Next::Write(chunk) = state.next() else { panic!("an update waits") };
+        let Some(Next::Write(chunk)) = state.next() else { panic!("an update waits") };
 
         assert_eq!(chunk.received, None);
     }
@@ -664,22 +671,22 @@ mod tests {
     fn hints_are_for_those_who_follow_and_what_was_left_out_of_them_is_said_once() {
         let mut old = live();
         assert!(!old.hint(bytes("hint")));
-        assert_eq!(old.next(), Next::Wait);
+        assert_eq!(old.next(), None);
 
         let mut state = following(6, Some(6));
         assert!(!state.hint(bytes("before synced")));
         let gap = asked(&mut state);
         state.fill(gap, vec![], MessageId(9));
         assert_eq!(written(&mut state), "synced");
-        assert_eq!(state.next(), Next::Wait);
+        assert_eq!(state.next(), None);
         assert!(state.hint(bytes("hint")));
         assert_eq!(written(&mut state), "hint");
-        assert_eq!(state.next(), Next::Wait);
+        assert_eq!(state.next(), None);
         assert!(state.hint(bytes(&"x".repeat(2900))));
         assert!(!state.hint(bytes(&"x".repeat(200))));
         assert!(!state.hint(bytes(&"x".repeat(200))));
         assert_eq!(written(&mut state).len(), 2900);
         assert_eq!(written(&mut state), "refresh");
-        assert_eq!(state.next(), Next::Wait);
+        assert_eq!(state.next(), None);
     }
 }

@@ -198,7 +198,7 @@ impl Connection {
     /// The connection's writer, with a store that hands out short pages.
     fn write(&self) {
         loop {
-            match self.outbox.next() {
+            match block_on(self.outbox.next()) {
                 Next::Write(chunk) => {
                     let heard = hear(&chunk.bytes);
                     let mut written = self.socket.written.lock().unwrap();
@@ -208,7 +208,6 @@ impl Connection {
                     self.socket.changed.notify_all();
                 }
                 Next::ReadOn(gap) => self.read_on(gap),
-                Next::Wait => block_on(self.outbox.filled()),
                 Next::End => return,
             }
         }
