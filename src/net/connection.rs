@@ -1,8 +1,8 @@
 //! One connection: a loop that reads requests and a loop that writes what the outbox holds, in one task.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,8 +28,14 @@ use crate::shutdown::Shutdown;
 /// Units: bytes that are read at once.
 const READ_BYTES: usize = 8 * 1024;
 
-/// When acknowledgements are looked for, after a write that has none yet. The first comes after a delayed one, 40 ms.
-const CHECK_AFTER: Duration = Duration::from_millis(50);
+thread_local! {
+    /// What all bytes of a thread's connections pass through: one that waits for its next request holds no buffer for it.
+    static READ: RefCell<[u8; READ_BYTES]> = const { RefCell::new([0; READ_BYTES]) };
+}
+
+/// When acknowledgements are looked for, after a write that has none yet. The first comes after a delayed one, 40 ms; and
+/// what is looked for less often costs less, while marks gather for a second anyway.
+const CHECK_AFTER: Duration = Duration::from_millis(200);
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// How much of what a client still sends is read and dropped, and for how long: closing over unread input would send a
@@ -349,16 +355,15 @@ async fn missed(deadlines: &Deadlines) -> ServiceError {
 
 /// Reads what is there into `input`; 0 when the client has shut down its side.
 ///
-/// The bytes pass through the stack: a connection that waits for its next request holds no buffer for it.
-///
 /// Cancel safety: what was read is in `input`.
 async fn read_some(reader: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> io::Result<usize> {
     let read = poll_fn(|cx| {
-        let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
-        let mut read = ReadBuf::uninit(&mut bytes);
-        ready!(Pin::new(&mut *reader).poll_read(cx, &mut read))?;
-        input.extend_from_slice(read.filled());
-        Poll::Ready(io::Result::Ok(read.filled().len()))
+        READ.with_borrow_mut(|bytes| {
+            let mut read = ReadBuf::new(bytes);
+            ready!(Pin::new(&mut *reader).poll_read(cx, &mut read))?;
+            input.extend_from_slice(read.filled());
+            Poll::Ready(io::Result::Ok(read.filled().len()))
+        })
     });
     match read.await {
         // Over TLS: the client closed without saying so. Requests say themselves where they end, so nothing was cut off unseen.

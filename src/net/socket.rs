@@ -1,6 +1,6 @@
 //! A TCP socket that is shared by those who read, write and watch it, and that counts what was written to it.
 
-use std::io;
+use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::unacknowledged::unacknowledged_bytes;
@@ -60,6 +60,23 @@ impl Socket {
         unacknowledged_bytes(&self.stream)
     }
 
+    /// Reads once. What leaves room in `buffer` was all there was, and saying so spares the read that would only find that out.
+    ///
+    /// Source: epoll(7), on when to wait again after an edge.
+    fn read_what_is_there(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let socket = SockRef::from(&*self.stream);
+        let mut read = 0;
+        let tried = self.stream.try_io(Interest::READABLE, || {
+            read = (&*socket).read(buffer)?;
+            let is_all = 0 < read && read < buffer.len();
+            if is_all { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match tried {
+            Err(err) if read == 0 => Err(err),
+            _ => Ok(read),
+        }
+    }
+
     fn shut_down_writing(&self) -> io::Result<()> {
         match SockRef::from(&*self.stream).shutdown(std::net::Shutdown::Write) {
             // The peer has ended it already, which is as good.
@@ -73,7 +90,7 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read(buf.initialize_unfilled()) {
+            match self.read_what_is_there(buf.initialize_unfilled()) {
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock => {}
                 read => {
                     buf.advance(read?);
