@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use anyhow::Context;
 use chinwag::cli::{Backup, Cli, Command, Conformance, Existing, Prune, Restore, Serve};
@@ -11,6 +12,7 @@ use chinwag::telemetry::{self, LogFormat};
 use chinwag::{admin, conformance, shutdown};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What a shell sees of a process that SIGINT has ended.
@@ -19,7 +21,7 @@ const INTERRUPTED: u8 = 130;
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let result = match command {
-        Command::Serve(serve) => run(&serve),
+        Command::Serve(asked) => serve(&asked),
         Command::Check(existing) => check(&existing),
         Command::Backup(backup) => back_up(&backup),
         Command::Restore(asked) => restore(&asked),
@@ -49,7 +51,17 @@ fn chain(err: &anyhow::Error) -> String {
     line
 }
 
-#[tokio::main]
+/// Threads that serve connections: one for each processor but one, which SQLite's thread has for itself. A connection costs so
+/// little that one more would mostly wake the others and take turns with SQLite.
+fn serving_threads() -> usize {
+    available_parallelism().map_or(1, |processors| processors.get().saturating_sub(1).max(1))
+}
+
+fn serve(serve: &Serve) -> anyhow::Result<ExitCode> {
+    let runtime = Builder::new_multi_thread().worker_threads(serving_threads()).enable_all().build();
+    runtime.context("cannot start threads")?.block_on(run(serve))
+}
+
 async fn run(serve: &Serve) -> anyhow::Result<ExitCode> {
     telemetry::start(serve.log_format);
     let shutdown = on_signal().context("cannot listen for signals")?;
