@@ -169,15 +169,22 @@ impl<T: Send + 'static> Store<T> {
     /// # Errors
     /// The ticket, when the queue stayed full for so long: nothing was or will be written.
     pub async fn submit(&self, draft: Draft, ticket: T, since: Instant) -> Result<(), T> {
-        match timeout_at((since + self.busy_after).into(), self.reserve(draft.content_bytes())).await {
-            Ok(Some((place, room))) => {
-                // The writer gives it back when it takes the draft.
-                room.forget();
-                place.send(Queued { draft, ticket, since });
-                Ok(())
-            }
-            Ok(None) | Err(_) => Err(ticket),
-        }
+        let content_bytes = draft.content_bytes();
+        let reserved = match self.try_reserve(content_bytes) {
+            Some(reserved) => Some(reserved),
+            None => timeout_at((since + self.busy_after).into(), self.reserve(content_bytes)).await.ok().flatten(),
+        };
+        let Some((place, room)) = reserved else { return Err(ticket) };
+        // The writer gives it back when it takes the draft.
+        room.forget();
+        place.send(Queued { draft, ticket, since });
+        Ok(())
+    }
+
+    /// As [`Store::reserve`], if there is both now; nobody is overtaken, for who waits is given what comes free.
+    fn try_reserve(&self, bytes: usize) -> Option<(mpsc::Permit<'_, Queued<T>>, SemaphorePermit<'_>)> {
+        let room = self.room.try_acquire_many(room_of(bytes)).ok()?;
+        Some((self.drafts.try_reserve().ok()?, room))
     }
 
     /// A place in the queue, and room for so many bytes; `None` when the writer has ended.
