@@ -3,8 +3,9 @@
 //! `R` is what receives for one connection. Nothing here knows what that is, nor any transport, and nothing waits: the lock
 //! is this module's own and no await happens under it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use crate::domain::{GroupId, TokenHash, UserId};
 use crate::sync::{Mutex, MutexGuard};
@@ -19,7 +20,7 @@ pub struct Registry<R> {
 struct Tables<R> {
     newest: u64,
     online: HashMap<PresenceId, Online<R>>,
-    users: HashMap<UserId, Vec<PresenceId>>,
+    users: HashMap<UserId, Vec<(PresenceId, Arc<R>)>>,
     groups: HashMap<GroupId, HashMap<PresenceId, Arc<R>>>,
     departed: HashMap<UserId, HashMap<PresenceId, Arc<R>>>,
 }
@@ -68,10 +69,10 @@ impl<R> Default for Registry<R> {
     fn default() -> Self {
         let tables = Tables {
             newest: 0,
-            online: HashMap::new(),
-            users: HashMap::new(),
-            groups: HashMap::new(),
-            departed: HashMap::new(),
+            online: HashMap::default(),
+            users: HashMap::default(),
+            groups: HashMap::default(),
+            departed: HashMap::default(),
         };
         Self { tables: Mutex::new(tables) }
     }
@@ -136,7 +137,7 @@ impl<R> Tables<R> {
     fn insert(&mut self, online: Online<R>) -> PresenceId {
         self.newest += 1;
         let id = PresenceId(self.newest);
-        self.users.entry(online.user_id).or_default().push(id);
+        self.users.entry(online.user_id).or_default().push((id, Arc::clone(&online.receiver)));
         for group_id in &online.groups {
             self.groups.entry(*group_id).or_default().insert(id, Arc::clone(&online.receiver));
         }
@@ -162,7 +163,7 @@ impl<R> Tables<R> {
     fn remove(&mut self, id: PresenceId) -> Option<Online<R>> {
         let online = self.online.remove(&id)?;
         if let Some(presences) = self.users.get_mut(&online.user_id) {
-            presences.retain(|&other| other != id);
+            presences.retain(|(other, _)| *other != id);
             if presences.is_empty() {
                 self.users.remove(&online.user_id);
             }
@@ -179,16 +180,16 @@ impl<R> Tables<R> {
     }
 
     fn join(&mut self, user_id: UserId, group_id: GroupId) {
-        for id in self.users.get(&user_id).into_iter().flatten() {
+        for (id, receiver) in self.users.get(&user_id).into_iter().flatten() {
             if let Some(online) = self.online.get_mut(id) {
                 online.groups.push(group_id);
-                self.groups.entry(group_id).or_default().insert(*id, Arc::clone(&online.receiver));
+                self.groups.entry(group_id).or_default().insert(*id, Arc::clone(receiver));
             }
         }
     }
 
     fn leave(&mut self, user_id: UserId, group_id: GroupId) {
-        for id in self.users.get(&user_id).into_iter().flatten() {
+        for (id, _) in self.users.get(&user_id).into_iter().flatten() {
             if let Some(online) = self.online.get_mut(id) {
                 online.groups.retain(|&other| other != group_id);
             }
@@ -201,16 +202,13 @@ impl<R> Tables<R> {
         }
     }
 
-    fn online(&self, user_id: UserId) -> impl Iterator<Item = &Online<R>> {
-        self.users.get(&user_id).into_iter().flatten().map(|id| &self.online[id])
-    }
-
     fn receivers(&self, user_id: UserId) -> impl Iterator<Item = &Arc<R>> {
-        self.online(user_id).map(|online| &online.receiver)
+        self.users.get(&user_id).into_iter().flatten().map(|(_, receiver)| receiver)
     }
 
     fn session(&self, user_id: UserId, token_hash: &TokenHash) -> impl Iterator<Item = &Arc<R>> {
-        self.online(user_id).filter(|online| online.token_hash == *token_hash).map(|online| &online.receiver)
+        let presences = self.users.get(&user_id).into_iter().flatten();
+        presences.filter(|(id, _)| self.online[id].token_hash == *token_hash).map(|(_, receiver)| receiver)
     }
 }
 

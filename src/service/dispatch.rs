@@ -84,16 +84,15 @@ impl Dispatcher {
                 self.end_sessions(user_id, &ended, "account_deleted");
             }
             Outcome::Sent(sent) => {
-                let id = self.epoch.id(sent.message_id);
                 if let Ticket::Message(reply) = ticket {
                     reply.receiver.pace.note(sent.overdrawn);
-                    reply.accept_message(&id, sent.sent_at_ms);
+                    reply.accept_message(&self.epoch, sent.message_id, sent.sent_at_ms);
                 }
-                self.deliver(&sent, &id);
+                self.deliver(&sent);
             }
             Outcome::Repeated { message_id, sent_at_ms } => {
                 if let Ticket::Message(reply) = ticket {
-                    reply.accept_message(&self.epoch.id(message_id), sent_at_ms);
+                    reply.accept_message(&self.epoch, message_id, sent_at_ms);
                 }
             }
         }
@@ -178,9 +177,9 @@ impl Dispatcher {
         accept(ticket);
     }
 
-    fn deliver(&mut self, sent: &Sent, id: &str) {
+    fn deliver(&mut self, sent: &Sent) {
         let message_id = sent.message_id;
-        let mut update = EncodedOnce::new(sent, id);
+        let mut update = EncodedOnce::new(sent, &self.epoch);
         let sender_id = sent.sender_id;
         match &sent.target {
             SentTo::User { user_id, .. } => {
@@ -200,7 +199,7 @@ impl Dispatcher {
 /// An update's bytes, made once for each form in which somebody receives it, and shared.
 struct EncodedOnce<'a> {
     sent: &'a Sent,
-    id: &'a str,
+    epoch: &'a Epoch,
     forms: [Option<Bytes>; 4],
 }
 
@@ -215,8 +214,8 @@ enum Form {
 }
 
 impl<'a> EncodedOnce<'a> {
-    fn new(sent: &'a Sent, id: &'a str) -> Self {
-        Self { sent, id, forms: [const { None }; 4] }
+    fn new(sent: &'a Sent, epoch: &'a Epoch) -> Self {
+        Self { sent, epoch, forms: [const { None }; 4] }
     }
 
     fn offer(&mut self, message_id: MessageId, receiver: &Receiver) {
@@ -237,21 +236,18 @@ impl<'a> EncodedOnce<'a> {
     }
 
     fn bytes(&mut self, form: Form) -> Bytes {
-        let Self { sent, id, forms } = self;
-        forms[form as usize].get_or_insert_with(|| encode(sent, id, form).into()).clone()
+        let Self { sent, epoch, forms } = self;
+        forms[form as usize].get_or_insert_with(|| encode(sent, epoch, form).into()).clone()
     }
 }
 
-fn encode(sent: &Sent, id: &str, form: Form) -> Vec<u8> {
-    let Sent { sent_at_ms, sender, target, content, nonce, .. } = sent;
+fn encode(sent: &Sent, epoch: &Epoch, form: Form) -> Vec<u8> {
+    let Sent { message_id, sent_at_ms, sender, target, content, nonce, .. } = sent;
     let framing = if form == Form::Bare { Framing::Bare } else { Framing::Array };
     let own = |text| if form == Form::Own { text } else { None };
-    let stamp = |to| match form {
-        Form::Bare | Form::Array => None,
-        Form::Version2 | Form::Own => {
-            Some(StampRef { id, at_ms: *sent_at_ms, to: own(to), nonce: own(nonce.as_ref().map(Nonce::as_str)) })
-        }
-    };
+    let id = matches!(form, Form::Version2 | Form::Own).then(|| epoch.id(*message_id));
+    let nonce = own(nonce.as_ref().map(Nonce::as_str));
+    let stamp = |to| id.as_deref().map(|id| StampRef { id, at_ms: *sent_at_ms, to: own(to), nonce });
     match target {
         SentTo::User { username, .. } => {
             Update::encode_whisper(framing, sender, content.as_str(), stamp(Some(username)))

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Receiver;
 use super::error::ServiceError;
-use crate::domain::{Token, UserId};
+use crate::domain::{Epoch, MessageId, Token, UserId};
 use crate::outbox::Outbox;
 use crate::protocol::{Refused, Response};
 use crate::registry::Presence;
@@ -90,9 +90,9 @@ impl Reply {
     }
 
     /// Accepts a message, of which version 2 says more.
-    pub(super) fn accept_message(self, id: &str, at_ms: i64) {
+    pub(super) fn accept_message(self, epoch: &Epoch, message_id: MessageId, at_ms: i64) {
         if self.receiver.outbox.is_version_2() {
-            self.accept_with(&Response::Accepted { id: id.to_owned(), at_ms });
+            self.accept_with(&Response::Accepted { id: epoch.id(message_id), at_ms });
         } else {
             self.accept();
         }
