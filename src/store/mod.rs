@@ -40,6 +40,8 @@ mod read_mark;
 mod restore;
 mod session;
 mod sweep;
+
+mod tally;
 mod unread;
 mod user;
 mod writer;

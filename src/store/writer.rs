@@ -17,6 +17,7 @@ use super::index::{self, Filling, Index, Removed};
 use super::log_readers::LogReaders;
 use super::open::Database;
 use super::plan::{Moment, Plan, plan};
+use super::tally::Tally;
 use super::{Committed, OpenError, QUEUE_DRAFTS, StoreError, message, room_of};
 use crate::config::{Clock, Config, whole_ms};
 use crate::domain::{MessageId, Nonce, Rate, UserId};
@@ -71,6 +72,7 @@ pub(super) struct Writer<T> {
     token_lifetime_ms: i64,
     message_rate: Option<Rate>,
     warned_at: Option<Instant>,
+    tally: Tally,
 }
 
 /// What became of a batch.
@@ -112,6 +114,7 @@ impl<T: Send + 'static> Writer<T> {
             token_lifetime_ms: whole_ms(config.limits.token_lifetime),
             message_rate: config.limits.message_rate,
             warned_at: None,
+            tally: Tally::default(),
         })
     }
 
@@ -164,6 +167,7 @@ impl<T: Send + 'static> Writer<T> {
                 self.directory.commit();
                 self.index.add(planned.iter().filter_map(|(draft, plan)| plan.entry(draft)));
                 removed.iter().for_each(|removed| self.index.forget(removed));
+                self.tally.count(head, self.directory.head());
                 let outcome = |(draft, plan): (Draft, Plan)| plan.outcome(draft, &self.directory);
                 Ok(Attempt::Settled(planned.into_iter().map(outcome).collect()))
             }
