@@ -1,10 +1,13 @@
 //! The command line.
 
+mod bench;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub use bench::{Bench, LoadFlags, What};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Keep, Limits, Retention, TlsConfig};
@@ -60,6 +63,17 @@ pub enum Command {
     /// are registered and stay behind. Exit code: 0 none failed, 1 some failed or the server is not to be reached, 2 wrong usage,
     /// 130 ended by a signal.
     Conformance(Conformance),
+    /// Measure what a server can do
+    ///
+    /// Starts a server of its own on a temporary database, or uses the one at HOST:PORT, whose files and limits it cannot change:
+    /// users with names that begin with 'bench-' are registered there and stay behind. A load of many people is played, several
+    /// rounds of it, and a table shows how much was done, how long it took and what it cost; what cannot be known of the server is
+    /// '-'.
+    ///
+    /// Every message is accounted for. Exit code: 0 measured, 1 it could not be measured, and stderr says why, 2 wrong usage, 3
+    /// messages were lost or doubled, or came out of order, 130 ended by a signal.
+    #[command(after_long_help = bench::SCENARIOS)]
+    Bench(Box<Bench>),
 }
 
 /// What to try, and where.

@@ -25,6 +25,8 @@
 //!   [`protocol`] alone.
 //! - [`conformance`]: whether a server, this or another, does what docs/PROTOCOL.md says. It uses [`protocol`] for the names of
 //!   the framings, and [`config`] for the default limits. *It sees no more of a server than its socket.*
+//! - [`mod@bench`]: what a server can do, measured by a load of many people. It uses [`client`] and [`protocol`]; the server is a
+//!   process of its own. *No figure without an account of every message.*
 //!
 //! # Invariants
 //!
@@ -62,6 +64,7 @@
 //!    id, and within a second the mark is saved: his next login begins behind it.
 
 pub mod admin;
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod config;

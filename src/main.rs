@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 
 use anyhow::Context;
-use chinwag::cli::{Backup, Cli, Command, Conformance, Existing, Prune, Restore, Serve};
+use chinwag::bench::{self, Verdict};
+use chinwag::cli::{Backup, Bench, Cli, Command, Conformance, Existing, Prune, Restore, Serve};
 use chinwag::net::Tls;
 use chinwag::server::Server;
 use chinwag::telemetry::{self, LogFormat};
@@ -14,9 +15,13 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::LocalSet;
 
 /// What a shell sees of a process that SIGINT has ended.
 const INTERRUPTED: u8 = 130;
+
+/// A server that was measured loses messages, or worse.
+const UNRELIABLE: u8 = 3;
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
@@ -27,6 +32,7 @@ fn main() -> ExitCode {
         Command::Restore(asked) => restore(&asked),
         Command::Prune(asked) => prune(&asked),
         Command::Conformance(asked) => conform(asked),
+        Command::Bench(asked) => measure(&asked),
     };
     match result {
         Ok(code) => code,
@@ -132,6 +138,16 @@ async fn conform(asked: Conformance) -> anyhow::Result<ExitCode> {
         Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
     .await
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn measure(asked: &Bench) -> anyhow::Result<ExitCode> {
+    let options = asked.options().unwrap_or_else(|why| refuse_usage(why));
+    let measuring = async {
+        let verdict = bench::run(&options, &mut std::io::stdout()).await?;
+        Ok(if verdict == Verdict::Right { ExitCode::SUCCESS } else { ExitCode::from(UNRELIABLE) })
+    };
+    LocalSet::new().run_until(unless_interrupted(measuring)).await
 }
 
 /// Ends the process over flags that contradict one another.

@@ -83,10 +83,10 @@ async fn where_too_many_have_registered_it_says_so_and_does_not_fail() {
 }
 
 /// What becomes of the messages that a server has sent within a moment.
-type Spoil = fn(Vec<Vec<u8>>) -> Vec<Vec<u8>>;
+pub(crate) type Spoil = fn(Vec<Vec<u8>>) -> Vec<Vec<u8>>;
 
 /// A server behind which the real one stands, and which spoils what that sends to array-framed connections.
-async fn spoiled(server: SocketAddr, spoil: Spoil) -> SocketAddr {
+pub(crate) async fn spoiled(server: SocketAddr, spoil: Spoil) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -143,7 +143,7 @@ fn has(message: &[u8], part: &str) -> bool {
     message.windows(part.len()).any(|window| window == part.as_bytes())
 }
 
-fn is_update(message: &[u8]) -> bool {
+pub(crate) fn is_update(message: &[u8]) -> bool {
     message.get(1..8) == Some(b"\xa6update")
 }
 
@@ -163,7 +163,7 @@ fn without(mut messages: Vec<Vec<u8>>, part: &str) -> Vec<Vec<u8>> {
     messages
 }
 
-fn twice(messages: Vec<Vec<u8>>, which: impl Fn(&[u8]) -> bool) -> Vec<Vec<u8>> {
+pub(crate) fn twice(messages: Vec<Vec<u8>>, which: impl Fn(&[u8]) -> bool) -> Vec<Vec<u8>> {
     let count = |message: &[u8]| 1 + usize::from(which(message));
     messages.into_iter().flat_map(|message| vec![message.clone(); count(&message)]).collect()
 }

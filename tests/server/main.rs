@@ -6,6 +6,7 @@ mod account;
 mod admin;
 mod again;
 mod authorization;
+mod bench;
 mod chance;
 mod chaos;
 mod chat;

@@ -1,0 +1,70 @@
+//! What programs read of a run. Shape: `{"chinwag", "scenarios": [{"scenario", "setting", "account", "figures", "rounds"}]}`;
+//! each figure is `{"median", "least", "most"}` or null, each round has its figures by their names.
+
+use serde_json::{Map, Value, json};
+
+use super::load::stage::Account;
+use super::options::Load;
+use super::result::{Outcome, Round, Summary};
+
+/// All scenarios of a run.
+pub(super) fn report(outcomes: &[Outcome], load: &Load) -> Value {
+    let scenarios: Vec<Value> = outcomes.iter().map(scenario).collect();
+    json!({ "chinwag": env!("CARGO_PKG_VERSION"), "load": settings(load), "scenarios": scenarios })
+}
+
+fn settings(load: &Load) -> Value {
+    json!({
+        "version": load.version,
+        "rounds": load.rounds,
+        "measured_s": load.measured.as_secs_f64(),
+        "warm_up_s": load.warm_up.as_secs_f64(),
+        "pairs": load.pairs,
+        "window": load.window,
+        "members": load.members,
+        "content_bytes": load.content_bytes,
+        "rate_per_s": load.rate,
+    })
+}
+
+fn scenario(outcome: &Outcome) -> Value {
+    let figures: Map<String, Value> =
+        outcome.summaries().into_iter().map(|(figure, of)| (figure.name.to_owned(), summary(of))).collect();
+    json!({
+        "scenario": outcome.scenario.name(),
+        "setting": outcome.setting,
+        "account": account(&outcome.account()),
+        "refusal": outcome.refusal,
+        "figures": figures,
+        "rounds": outcome.rounds.iter().map(round).collect::<Vec<Value>>(),
+    })
+}
+
+fn summary(summary: Option<Summary>) -> Value {
+    summary.map_or(
+        Value::Null,
+        |Summary { median, least, most }| json!({ "median": median, "least": least, "most": most }),
+    )
+}
+
+fn round(round: &Round) -> Value {
+    let value = |(figure, value): &(&'static super::figure::Figure, Option<f64>)| {
+        // What is no number, such as a rate of nothing, is null in JSON too.
+        (figure.name.to_owned(), json!(value))
+    };
+    Value::Object(round.figures.iter().map(value).collect())
+}
+
+fn account(account: &Account) -> Value {
+    let Account { sent, answered, refused, received, lost, doubled, out_of_order, unknown } = account;
+    json!({
+        "sent": sent,
+        "answered": answered,
+        "refused": refused,
+        "received": received,
+        "lost": lost,
+        "doubled": doubled,
+        "out_of_order": out_of_order,
+        "unknown": unknown,
+    })
+}

@@ -1,0 +1,89 @@
+//! A person at a connection: sends on its lanes, receives what is said to it, and enters everything.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use tokio::sync::Notify;
+
+use super::content::Mark;
+use super::ledger::Ledger;
+use super::stage::Stage;
+use super::template::Template;
+use super::wire::{Heard, Wire};
+use crate::bench::error::BenchError;
+
+/// A connection with what it has to do.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    wire: Wire,
+    lanes: Vec<(u32, Template)>,
+    ledger: Ledger,
+    wake: Rc<Notify>,
+    /// Messages that are not answered, the oldest first.
+    unanswered: VecDeque<Mark>,
+}
+
+impl Seat {
+    /// `wake` is that of its lanes.
+    pub(crate) fn new(wire: Wire, lanes: Vec<(u32, Template)>, receives: &[u32], wake: Rc<Notify>) -> Self {
+        let mut ledger = Ledger::default();
+        receives.iter().for_each(|&lane| ledger.expect(lane));
+        Self { wire, lanes, ledger, wake, unanswered: VecDeque::new() }
+    }
+
+    /// Sends and receives until the connection breaks or this is dropped.
+    pub(crate) async fn run(mut self, stage: Rc<Stage>) -> Result<(), BenchError> {
+        loop {
+            self.send(&stage);
+            self.wire.flush()?;
+            tokio::select! {
+                biased;
+                turned = self.wire.turn() => {
+                    turned?;
+                    self.hear(&stage)?;
+                }
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+
+    /// Writes all messages that are due or have a credit.
+    fn send(&mut self, stage: &Stage) {
+        let Self { wire, lanes, unanswered, .. } = self;
+        let mut now_ns = None;
+        for (index, template) in lanes {
+            let lane = &stage.lanes[*index as usize];
+            while let Some(at_ns) = lane.take_due().or_else(|| {
+                let may_send = stage.is_sending() && lane.take_credit();
+                may_send.then(|| *now_ns.get_or_insert_with(|| stage.clock.now_ns()))
+            }) {
+                let mark = stage.send(*index, at_ns);
+                template.write(mark, wire.output());
+                unanswered.push_back(mark);
+            }
+        }
+    }
+
+    fn hear(&mut self, stage: &Stage) -> Result<(), BenchError> {
+        let Self { wire, ledger, unanswered, .. } = self;
+        let now_ns = stage.clock.now_ns();
+        wire.drain(|heard| match heard {
+            Heard::Said(content) => match Mark::read(content) {
+                Some(mark) => {
+                    let sent = stage.lanes.get(mark.lane as usize).map_or(0, |lane| lane.sent());
+                    stage.receive(mark, ledger.enter(mark, sent), now_ns);
+                }
+                None => stage.count_unknown(),
+            },
+            Heard::Done => match unanswered.pop_front() {
+                Some(mark) => stage.answer(mark, now_ns),
+                None => stage.count_unknown(),
+            },
+            Heard::Refused(refused) => match unanswered.pop_front() {
+                Some(mark) => stage.refuse(mark, refused.why),
+                None => stage.count_unknown(),
+            },
+            Heard::Synced | Heard::Other => {}
+        })
+    }
+}

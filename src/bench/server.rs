@@ -1,0 +1,273 @@
+//! The server under test: a child process on a file of its own, or one that is there already.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use super::error::BenchError;
+use super::process::Usage;
+
+/// How long a server may take to listen: a large file may have to be migrated or recovered first.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+
+/// How long a server may take to end before it is killed; it gives its own connections 3 s.
+const STOP_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Lines of a server's log that are kept to say why it has ended.
+const KEPT_LINES: usize = 5;
+
+/// What the load takes of a server without being slowed: it is one machine that plays many people.
+const FLAGS: [&str; 12] = [
+    "--message-rate",
+    "off",
+    "--login-rate",
+    "off",
+    "--registration-rate",
+    "off",
+    "--max-connections",
+    "1000000",
+    "--max-strangers",
+    "1000000",
+    "--log-format",
+    "json",
+];
+
+/// Where the load goes.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// A child process.
+    Own(OwnServer),
+    /// `HOST:PORT` of a server of which nothing else is known.
+    Foreign(String),
+}
+
+impl Target {
+    pub(super) fn address(&self) -> String {
+        match self {
+            Self::Own(server) => server.address.to_string(),
+            Self::Foreign(address) => address.clone(),
+        }
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        self.pid().map_or_else(Usage::default, Usage::of)
+    }
+
+    /// What the writer has told so far.
+    pub(super) fn committed(&self) -> Option<Committed> {
+        match self {
+            Self::Own(server) => lock(&server.told).committed,
+            Self::Foreign(_) => None,
+        }
+    }
+
+    /// Ends a server of the benchmark's own.
+    pub(super) async fn stop(self) -> Result<(), BenchError> {
+        match self {
+            Self::Own(server) => server.stop().await,
+            Self::Foreign(_) => Ok(()),
+        }
+    }
+
+    fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Own(server) => Some(server.child.id()),
+            Self::Foreign(_) => None,
+        }
+    }
+}
+
+/// Sums of what a server's writer has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Committed {
+    commits: u64,
+    messages: u64,
+}
+
+impl Committed {
+    /// Commits for each message between two moments; `None` where nothing was committed between them.
+    pub(super) fn commits_per_message(self, earlier: Self) -> Option<f64> {
+        let (commits, messages) =
+            (self.commits.saturating_sub(earlier.commits), self.messages.saturating_sub(earlier.messages));
+        (messages > 0).then(|| commits as f64 / messages as f64)
+    }
+}
+
+/// A server that this process has started; killed when this is dropped.
+#[derive(Debug)]
+pub(super) struct OwnServer {
+    child: Child,
+    binary: PathBuf,
+    address: SocketAddr,
+    told: Arc<Mutex<Told>>,
+}
+
+/// What a server has logged.
+#[derive(Debug, Default)]
+struct Told {
+    committed: Option<Committed>,
+    last: VecDeque<String>,
+}
+
+impl OwnServer {
+    /// Starts `binary` on a database in `directory`.
+    pub(super) async fn start(binary: &Path, directory: &Path) -> Result<Self, BenchError> {
+        let database_url = format!("sqlite://{}", directory.join("bench.db").display());
+        let mut command = Command::new(binary);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database_url]).args(FLAGS);
+        command.env("RUST_LOG", "warn,chinwag::store::tally=debug");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let failed = |said: String| BenchError::Server { what: "cannot start", binary: binary.to_owned(), said };
+        let mut child = command.spawn().map_err(|err| failed(err.to_string()))?;
+        let told = Arc::new(Mutex::new(Told::default()));
+        let address = listen_to(&mut child, Arc::clone(&told));
+        let mut server = Self { child, binary: binary.to_owned(), address: ([0, 0, 0, 0], 0).into(), told };
+        match timeout(START_DEADLINE, address).await {
+            Ok(Ok(address)) => server.address = address,
+            Ok(Err(_)) => return Err(failed(server.last_words().await)),
+            Err(_) => return Err(failed(format!("it does not listen after {START_DEADLINE:?}"))),
+        }
+        Ok(server)
+    }
+
+    /// Ends the server in order, and by force where that takes too long.
+    async fn stop(mut self) -> Result<(), BenchError> {
+        // Where it has ended by itself there is nobody to signal, and its status says how.
+        kill_process(Pid::from_child(&self.child), Signal::TERM).ok();
+        let began = Instant::now();
+        while began.elapsed() < STOP_DEADLINE {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(self.failed(format!("{status}: {}", self.said()))),
+                None => sleep(Duration::from_millis(5)).await,
+            }
+        }
+        Err(self.failed(format!("it still runs {STOP_DEADLINE:?} after SIGTERM")))
+    }
+
+    fn failed(&self, said: String) -> BenchError {
+        BenchError::Server { what: "the server did not end well:", binary: self.binary.clone(), said }
+    }
+
+    /// Why it does not listen: its last lines, which may come a moment after its stdout has ended.
+    async fn last_words(&mut self) -> String {
+        for _ in 0..100 {
+            if self.child.try_wait().is_ok_and(|status| status.is_some()) {
+                break;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        sleep(Duration::from_millis(10)).await;
+        self.said()
+    }
+
+    fn said(&self) -> String {
+        let told = lock(&self.told);
+        if told.last.is_empty() {
+            "it has said nothing".to_owned()
+        } else {
+            told.last.iter().cloned().collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Reads what a server says, on threads that end with it. The address comes with its first line.
+fn listen_to(child: &mut Child, told: Arc<Mutex<Told>>) -> oneshot::Receiver<SocketAddr> {
+    let (sender, address) = oneshot::channel();
+    if let Some(stdout) = child.stdout.take() {
+        std::thread::spawn(move || {
+            let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+            if let Some(address) = lines.next().and_then(|line| address_in(&line)) {
+                sender.send(address).ok();
+            }
+            lines.for_each(drop);
+        });
+    }
+    if let Some(stderr) = child.stderr.take() {
+        std::thread::spawn(move || {
+            BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| lock(&told).hear(line))
+        });
+    }
+    address
+}
+
+/// The address in `chinwag VERSION listening on ADDRESS, database PATH`.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    line.split([' ', ',']).find_map(|word| word.parse().ok())
+}
+
+impl Told {
+    fn hear(&mut self, line: String) {
+        match committed_in(&line) {
+            Some(committed) => self.committed = Some(committed),
+            None => {
+                self.last.push_back(line);
+                if self.last.len() > KEPT_LINES {
+                    self.last.pop_front();
+                }
+            }
+        }
+    }
+}
+
+/// The sums in a line of `store::tally`, as `--log-format json` writes it.
+fn committed_in(line: &str) -> Option<Committed> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    let sum = |name: &str| line.get("fields")?.get(name)?.as_u64();
+    Some(Committed { commits: sum("commits")?, messages: sum("messages")? })
+}
+
+fn lock(told: &Mutex<Told>) -> std::sync::MutexGuard<'_, Told> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_says_where_it_listens() {
+        let line = "chinwag 0.1.0 listening on 127.0.0.1:4242, database /tmp/a 1:2/b.db";
+
+        assert_eq!(address_in(line), Some("127.0.0.1:4242".parse().unwrap()));
+        assert_eq!(address_in("chinwag: the port is taken"), None);
+    }
+
+    #[test]
+    fn sums_are_told_from_other_lines() {
+        let mut told = Told::default();
+        for line in [
+            r#"{"level":"DEBUG","fields":{"message":"messages committed so far","commits":2,"messages":70},"target":"x"}"#,
+            r#"{"level":"WARN","fields":{"message":"the database takes nothing at the moment"}}"#,
+            "thread main panicked",
+        ] {
+            told.hear(line.to_owned());
+        }
+
+        assert_eq!(told.committed, Some(Committed { commits: 2, messages: 70 }));
+        assert_eq!(told.last.len(), 2);
+    }
+
+    #[test]
+    fn commits_are_counted_between_two_moments() {
+        let [earlier, later] = [(10, 100), (12, 140)].map(|(commits, messages)| Committed { commits, messages });
+
+        assert_eq!(later.commits_per_message(earlier), Some(0.05));
+        assert_eq!(later.commits_per_message(later), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! The command line of `chinwag bench`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::host_and_port;
+use crate::bench::{Load, Options, PATIENCE, Scenario};
+
+/// Units: bytes of the shortest content, which says whose a message is, which one, and when it was sent.
+const MIN_CONTENT_BYTES: i64 = 32;
+
+/// Units: bytes of the longest content that a server takes by default.
+const MAX_CONTENT_BYTES: i64 = 16 * 1024;
+
+/// The end of the help.
+pub(super) const SCENARIOS: &str = "Scenarios:
+  whisper    --pairs of users, with --window whispers under way in each
+  ping-pong  one pair, of whom each whispers when the other's whisper has come
+  group      one group of --members, in which four talk and all listen; --window messages under way";
+
+/// What to measure, and how.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What to measure, by default whisper, ping-pong and group; and where, if that is a server that is there
+    #[arg(value_name = "SCENARIO|HOST:PORT")]
+    pub what: Vec<What>,
+    /// Where the files of a server of its own go, for as long as it runs; by default the current directory. The disk decides
+    /// much: what is kept in memory, as /tmp is on many systems, costs nothing
+    #[arg(long, value_name = "DIRECTORY")]
+    pub dir: Option<PathBuf>,
+    /// Print JSON, with the figures of every round
+    #[arg(long)]
+    pub json: bool,
+    /// The load.
+    #[command(flatten)]
+    pub load: LoadFlags,
+}
+
+/// A scenario or a server.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// What to measure.
+    Scenario(Scenario),
+    /// Where.
+    Server(String),
+}
+
+impl FromStr for What {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains(':') {
+            return Ok(Self::Server(host_and_port(text)?));
+        }
+        Ok(Self::Scenario(text.parse()?))
+    }
+}
+
+/// Flags for [`Load`].
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub struct LoadFlags {
+    /// Rounds; of their figures the median, the least and the most are shown
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: u16,
+    /// Seconds that are measured in each round
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "5")]
+    pub seconds: Duration,
+    /// Seconds before that, in each round
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "1")]
+    pub warm_up: Duration,
+    /// Version of the wire, 1 or 2; version 2 with nonces
+    #[arg(long, value_name = "VERSION", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub version: u8,
+    /// Pairs of users who whisper
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub pairs: u32,
+    /// Messages under way in each pair, and in each group; the next is sent when one has been answered and received by all
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub window: u32,
+    /// Members of a group
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub members: u32,
+    /// Bytes of a message
+    #[arg(long, value_name = "BYTES", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(MIN_CONTENT_BYTES..=MAX_CONTENT_BYTES))]
+    pub size: u32,
+    /// Messages a second in all, sent in time whatever becomes of earlier ones; latencies count from when each was due. Instead of
+    /// --window
+    #[arg(long, value_name = "N", value_parser = some_rate)]
+    pub rate: Option<f64>,
+}
+
+fn some_seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| (0.01..=86_400.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or("a number of seconds from 0.01 to 86400 is needed")
+}
+
+fn some_rate(text: &str) -> Result<f64, &'static str> {
+    let rate = text.parse().ok().filter(|rate| (0.1..=10_000_000.0).contains(rate));
+    rate.ok_or("a number from 0.1 to 10000000 is needed")
+}
+
+impl Bench {
+    /// What these arguments ask for.
+    ///
+    /// # Errors
+    /// A sentence, where they contradict one another.
+    pub fn options(&self) -> Result<Options, &'static str> {
+        let (mut scenarios, mut address) = (Vec::new(), None);
+        for what in &self.what {
+            match what {
+                What::Scenario(scenario) if scenarios.contains(scenario) => return Err("a scenario is named twice"),
+                What::Scenario(scenario) => scenarios.push(*scenario),
+                What::Server(_) if address.is_some() => return Err("there can be one server only"),
+                What::Server(server) => address = Some(server.clone()),
+            }
+        }
+        if address.is_some() && self.dir.is_some() {
+            return Err("--dir is for the files of a server that is started, not for one that is there");
+        }
+        if scenarios.is_empty() {
+            scenarios.extend(Scenario::USUAL);
+        }
+        let directory = self.dir.clone().unwrap_or_else(|| ".".into());
+        Ok(Options { scenarios, address, directory, load: self.load.load(), json: self.json })
+    }
+}
+
+impl LoadFlags {
+    fn load(&self) -> Load {
+        Load {
+            version: self.version,
+            rounds: self.rounds.into(),
+            measured: self.seconds,
+            warm_up: self.warm_up,
+            patience: PATIENCE,
+            pairs: self.pairs as usize,
+            window: self.window,
+            members: self.members as usize,
+            content_bytes: self.size as usize,
+            rate: self.rate,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The benchmark: it measures what it says, and sees what a server does wrong.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chinwag::bench::{self, BenchError, Load, Options, Scenario, Verdict};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::LocalSet;
+
+use crate::conformance::{Spoil, is_update, spoiled, twice};
+use crate::helpers::{TestServer, within_time};
+use crate::program::{command, scratch};
+
+/// Far more than a run of a test takes.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// One short round of little.
+fn little(address: SocketAddr, scenario: Scenario) -> Options {
+    let load = Load {
+        version: 1,
+        rounds: 1,
+        measured: Duration::from_millis(300),
+        warm_up: Duration::from_millis(50),
+        patience: Duration::from_secs(1),
+        pairs: 2,
+        window: 4,
+        members: 5,
+        content_bytes: 50,
+        rate: None,
+    };
+    let directory = PathBuf::new();
+    Options { scenarios: vec![scenario], address: Some(address.to_string()), directory, load, json: true }
+}
+
+async fn run(options: &Options) -> Result<(Verdict, Value), BenchError> {
+    let mut out = Vec::new();
+    let running = LocalSet::new().run_until(bench::run(options, &mut out)).await?;
+    Ok((running, serde_json::from_slice(&out).unwrap()))
+}
+
+/// One number of the only scenario.
+fn number(report: &Value, path: &str) -> f64 {
+    let found = report["scenarios"][0].pointer(path).and_then(Value::as_f64);
+    found.unwrap_or_else(|| panic!("{path} is no number in {report:#}"))
+}
+
+fn account(report: &Value, name: &str) -> f64 {
+    number(report, &format!("/account/{name}"))
+}
+
+#[tokio::test]
+async fn every_message_is_received_in_either_version_and_at_either_pace() {
+    let server = TestServer::start().await;
+
+    for scenario in [Scenario::Whisper, Scenario::PingPong, Scenario::Group] {
+        for (version, rate) in [(1, None), (2, None), (1, Some(200.0)), (2, Some(200.0))] {
+            let mut options = little(server.address, scenario);
+            (options.load.version, options.load.rate) = (version, rate);
+
+            let (verdict, report) = within_time(DEADLINE, "a run", run(&options)).await.unwrap();
+
+            let sent = account(&report, "sent");
+            assert!(verdict == Verdict::Right && sent > 0.0, "{report:#}");
+            assert_eq!(account(&report, "answered"), sent);
+            // In version 2 a whisper comes back to its sender, too.
+            let deliveries = if scenario == Scenario::Group { 5.0 } else { f64::from(version) };
+            assert_eq!(account(&report, "received"), sent * deliveries);
+            assert!(number(&report, "/figures/receipt_p50_ns/median") > 0.0);
+            assert!(report["scenarios"][0]["figures"]["server_cpu_ns_per_message"].is_null(), "{report:#}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_loses_doubles_or_reorders_messages_is_seen() {
+    let server = TestServer::start().await;
+    let lose: Spoil = |mut messages| {
+        if messages.len() > 2 && is_update(&messages[1]) {
+            messages.remove(1);
+        }
+        messages
+    };
+    let reverse: Spoil = |mut messages| {
+        messages.reverse();
+        messages
+    };
+    let forge: Spoil = |messages| {
+        let forge = |mut message: Vec<u8>| {
+            if is_update(&message)
+                && let Some(last) = message.last_mut()
+            {
+                *last = b'!';
+            }
+            message
+        };
+        messages.into_iter().map(forge).collect()
+    };
+
+    for (name, spoil) in [
+        ("lost", lose),
+        ("doubled", |messages| twice(messages, is_update)),
+        ("out_of_order", reverse),
+        ("unknown", forge),
+    ] {
+        let options = little(spoiled(server.address, spoil).await, Scenario::Whisper);
+
+        let (verdict, report) = within_time(DEADLINE, "a run", run(&options)).await.unwrap();
+
+        assert_eq!(verdict, Verdict::Wrong, "{name}: {report:#}");
+        assert!(account(&report, name) > 0.0, "{name}: {report:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_closes_every_connection_cannot_be_measured() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+
+    let ran = within_time(DEADLINE, "a run", run(&little(address, Scenario::Group))).await;
+
+    assert!(matches!(ran, Err(BenchError::Closed | BenchError::Io(_))), "{ran:?}");
+}
+
+/// Runs the program; returns its exit code and what it says on stdout and stderr.
+fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let directory = scratch();
+    let output = command(directory.path(), &[&["bench"], arguments].concat()).output().unwrap();
+    let left: Vec<_> = directory.path().read_dir().unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    (output.status.code(), stdout, stderr)
+}
+
+const SHORT: [&str; 10] = ["--rounds", "2", "--seconds", "0.3", "--warm-up", "0.1", "--pairs", "2", "--members", "3"];
+
+#[test]
+fn the_program_measures_a_server_of_its_own_and_leaves_nothing_behind() {
+    let (code, said, complaint) = program(&[&["whisper", "group", "--json"], &SHORT[..]].concat());
+
+    assert_eq!((code, &*complaint), (Some(0), ""), "{said}");
+    let report: Value = serde_json::from_str(&said).unwrap();
+    for scenario in report["scenarios"].as_array().unwrap() {
+        assert_eq!(scenario["rounds"].as_array().unwrap().len(), 2);
+        let figures = scenario["figures"].as_object().unwrap();
+        assert!(figures.len() > 15, "{report:#}");
+        if cfg!(target_os = "linux") {
+            assert!(figures.values().all(Value::is_object), "{report:#}");
+        }
+    }
+}
+
+#[test]
+fn people_read_a_table() {
+    let (code, said, complaint) = program(&[&["ping-pong"], &SHORT[..]].concat());
+
+    assert_eq!((code, &*complaint), (Some(0), ""), "{said}");
+    assert!(said.starts_with("ping-pong: 100 bytes, version 1, 2 x 300ms\n"), "{said}");
+    assert!(said.contains("received, each once and in order\n"), "{said}");
+}
+
+#[test]
+fn wrong_usage_is_refused_with_a_sentence() {
+    for (arguments, why) in [
+        (&["shouting"][..], "no scenario is called so; there are whisper, ping-pong, group"),
+        (&["whisper", "whisper"], "a scenario is named twice"),
+        (&["127.0.0.1:1", "127.0.0.1:2"], "there can be one server only"),
+        (&["127.0.0.1:x"], "a host and a port are needed"),
+        (&["127.0.0.1:1", "--dir", "."], "--dir is for the files of a server that is started"),
+        (&["--size", "31"], "31 is not in 32..=16384"),
+        (&["--rate", "0"], "a number from 0.1 to 10000000 is needed"),
+        (&["--seconds", "0"], "a number of seconds from 0.01 to 86400 is needed"),
+    ] {
+        let (code, said, complaint) = program(arguments);
+
+        assert_eq!((code, &*said), (Some(2), ""), "{arguments:?}");
+        assert!(complaint.contains(why), "{arguments:?}: {complaint}");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_measured_stderr_says_why() {
+    for (arguments, why) in [
+        (["whisper", "127.0.0.1:1"], "chinwag: a connection of the load broke: "),
+        (["--dir", "nowhere"], "chinwag: nowhere/chinwag-bench-"),
+    ]
+    .map(|(arguments, why)| (arguments.to_vec(), why))
+    {
+        let (code, said, complaint) = program(&arguments);
+
+        assert_eq!((code, &*said), (Some(1), ""), "{arguments:?}");
+        assert!(complaint.starts_with(why), "{arguments:?}: {complaint}");
+    }
+}
