@@ -70,6 +70,9 @@ pub enum Command {
     /// rounds of it, and a table shows how much was done, how long it took and what it cost; what cannot be known of the server is
     /// '-'.
     ///
+    /// The least that the same work takes is measured in the same rounds: the same bytes over loopback by a loop that only copies
+    /// them, the same rows in batches as large by SQLite without a server or an index, and the same bytes written to a file and synced. Figures in terms of that say less of the machine and more of the server.
+    ///
     /// Every message is accounted for. Exit code: 0 measured, 1 it could not be measured, and stderr says why, 2 wrong usage, 3
     /// messages were lost or doubled, or came out of order, 130 ended by a signal.
     #[command(after_long_help = bench::SCENARIOS)]

@@ -9,6 +9,17 @@ pub(super) struct Figure {
     pub(super) label: &'static str,
     pub(super) unit: Unit,
     pub(super) better: Better,
+    pub(super) part: Part,
+}
+
+/// What a figure is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Server,
+    /// The least that it could take on this machine.
+    Floor,
+    /// The server in terms of its floors.
+    Ratio,
 }
 
 /// What the number of a figure counts.
@@ -21,6 +32,8 @@ pub(super) enum Unit {
     Bytes,
     /// A plain number.
     Number,
+    /// How many times as much as something else.
+    Times,
 }
 
 /// Which way a figure should go.
@@ -35,33 +48,59 @@ pub(super) enum Better {
 /// The figures of one round, in the order in which they are shown; `None` is what cannot be known.
 pub(super) type Figures = Vec<(&'static Figure, Option<f64>)>;
 
+/// Shape of a line: identifier, name, label, unit, which way is better.
 macro_rules! figures {
-    ($($id:ident = $name:literal, $label:literal, $unit:ident, $better:ident;)*) => {
-        $(pub(super) static $id: Figure =
-            Figure { name: $name, label: $label, unit: Unit::$unit, better: Better::$better };)*
+    ($($part:ident { $($id:ident = $name:literal, $label:literal, $unit:ident, $better:ident;)* })*) => {
+        $($(pub(super) static $id: Figure = Figure {
+            name: $name,
+            label: $label,
+            unit: Unit::$unit,
+            better: Better::$better,
+            part: Part::$part,
+        };)*)*
 
         #[cfg(test)]
-        const ALL: &[&Figure] = &[$(&$id),*];
+        const ALL: &[&Figure] = &[$($(&$id),*),*];
     };
 }
 
 figures! {
-    MESSAGES = "messages_per_s", "messages a second", PerSecond, More;
-    DELIVERIES = "deliveries_per_s", "deliveries a second", PerSecond, More;
-    ANSWER_P50 = "answer_p50_ns", "to the answer, p50", Time, Less;
-    ANSWER_P99 = "answer_p99_ns", "to the answer, p99", Time, Less;
-    ANSWER_P999 = "answer_p99_9_ns", "to the answer, p99.9", Time, Less;
-    ANSWER_MAX = "answer_max_ns", "to the answer, longest", Time, Less;
-    RECEIPT_P50 = "receipt_p50_ns", "to the receipt, p50", Time, Less;
-    RECEIPT_P99 = "receipt_p99_ns", "to the receipt, p99", Time, Less;
-    RECEIPT_P999 = "receipt_p99_9_ns", "to the receipt, p99.9", Time, Less;
-    RECEIPT_MAX = "receipt_max_ns", "to the receipt, longest", Time, Less;
-    CPU_PER_MESSAGE = "server_cpu_ns_per_message", "server CPU a message", Time, Less;
-    CPU_PER_DELIVERY = "server_cpu_ns_per_delivery", "server CPU a delivery", Time, Less;
-    SERVER_CORES = "server_cores", "cores busy, server", Number, Neither;
-    LOAD_CORES = "load_cores", "cores busy, load", Number, Neither;
-    COMMITS = "commits_per_message", "commits a message", Number, Less;
-    WRITTEN = "written_bytes_per_message", "written a message", Bytes, Less;
+    Server {
+        MESSAGES = "messages_per_s", "messages a second", PerSecond, More;
+        DELIVERIES = "deliveries_per_s", "deliveries a second", PerSecond, More;
+        ANSWER_P50 = "answer_p50_ns", "to the answer, p50", Time, Less;
+        ANSWER_P99 = "answer_p99_ns", "to the answer, p99", Time, Less;
+        ANSWER_P999 = "answer_p99_9_ns", "to the answer, p99.9", Time, Less;
+        ANSWER_MAX = "answer_max_ns", "to the answer, longest", Time, Less;
+        RECEIPT_P50 = "receipt_p50_ns", "to the receipt, p50", Time, Less;
+        RECEIPT_P99 = "receipt_p99_ns", "to the receipt, p99", Time, Less;
+        RECEIPT_P999 = "receipt_p99_9_ns", "to the receipt, p99.9", Time, Less;
+        RECEIPT_MAX = "receipt_max_ns", "to the receipt, longest", Time, Less;
+        CPU_PER_MESSAGE = "server_cpu_ns_per_message", "server CPU a message", Time, Less;
+        CPU_PER_DELIVERY = "server_cpu_ns_per_delivery", "server CPU a delivery", Time, Less;
+        SERVER_CORES = "server_cores", "cores busy, server", Number, Neither;
+        LOAD_CORES = "load_cores", "cores busy, load", Number, Neither;
+        COMMITS = "commits_per_message", "commits a message", Number, Less;
+        WRITTEN = "written_bytes_per_message", "written a message", Bytes, Less;
+    }
+    Floor {
+        LOOPBACK_MESSAGES = "loopback_messages_per_s", "loopback: messages a second", PerSecond, Neither;
+        LOOPBACK_P50 = "loopback_receipt_p50_ns", "loopback: to the receipt, p50", Time, Neither;
+        LOOPBACK_CPU = "loopback_cpu_ns_per_message", "loopback: CPU a message", Time, Neither;
+        SQLITE_ROWS = "sqlite_rows_per_s", "SQLite: rows a second", PerSecond, Neither;
+        SQLITE_CPU = "sqlite_cpu_ns_per_row", "SQLite: CPU a row", Time, Neither;
+        FILE_MESSAGES = "file_messages_per_s", "file: messages a second", PerSecond, Neither;
+        FILE_P50 = "file_sync_p50_ns", "file: to the disk, p50", Time, Neither;
+    }
+    Ratio {
+        CPU_X_LOOPBACK = "server_cpu_x_loopback", "server CPU / loopback", Times, Less;
+        CPU_X_SQLITE = "server_cpu_x_sqlite", "server CPU / SQLite", Times, Less;
+        CPU_X_FLOORS = "server_cpu_x_floors", "server CPU / both together", Times, Less;
+        MESSAGES_X_LOOPBACK = "messages_x_loopback", "messages a second / loopback", Times, More;
+        MESSAGES_X_SQLITE = "messages_x_sqlite", "messages a second / SQLite", Times, More;
+        MESSAGES_X_FILE = "messages_x_file", "messages a second / file", Times, More;
+        RECEIPT_X_FLOORS = "receipt_p50_x_floors", "receipt, p50 / loopback + file", Times, Less;
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +119,7 @@ mod tests {
                 Unit::Time => "_ns",
                 Unit::Bytes => "_bytes",
                 Unit::Number => "",
+                Unit::Times => "_x_",
             };
             assert!(figure.name.contains(word), "{}", figure.name);
         }

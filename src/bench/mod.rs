@@ -8,6 +8,7 @@
 mod directory;
 mod error;
 mod figure;
+mod floor;
 mod json;
 mod load;
 mod options;
@@ -64,13 +65,17 @@ pub async fn run(options: &Options, out: &mut impl Write) -> Result<Verdict, Ben
 async fn measure(scenario: Scenario, options: &Options, progress: &Progress) -> Result<Outcome, BenchError> {
     let name = scenario.name();
     progress.say(&format!("{name}: setting up"));
-    let (target, _directory) = target(options).await?;
+    let (target, directory) = target(options).await?;
     let mut prepared = scenario::prepare(scenario, &options.load, &target).await?;
     let mut rounds = Vec::new();
     for number in 1..=options.load.rounds {
         progress.say(&format!("{name}: round {number} of {}", options.load.rounds));
-        let round = prepared.round(&options.load, &target).await?;
+        let mut round = prepared.round(&options.load, &target).await?;
         let is_right = round.account.is_right();
+        if let Some(directory) = directory.as_ref().filter(|_| is_right && options.has_floors) {
+            progress.say(&format!("{name}: the least of round {number} of {}", options.load.rounds));
+            prepared.add_floors(&mut round, &options.load, directory.path()).await?;
+        }
         rounds.push(round);
         if !is_right {
             // What is missing would be missing in the next round's window, too.

@@ -19,6 +19,8 @@ pub struct Options {
     pub address: Option<String>,
     /// Where the files of a server of one's own go.
     pub directory: PathBuf,
+    /// Measures with a server of one's own the least that the same work takes, too.
+    pub has_floors: bool,
     /// The load.
     pub load: Load,
     /// Writes JSON for programs instead of a table for people.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::figure::{Figure, Unit};
+use super::figure::{Figure, Part, Unit};
 use super::load::stage::Account;
 use super::options::Load;
 use super::result::{Outcome, Summary};
@@ -10,9 +10,15 @@ use super::result::{Outcome, Summary};
 /// Writes a table for one scenario.
 pub(super) fn write(out: &mut impl Write, outcome: &Outcome, load: &Load) -> io::Result<()> {
     writeln!(out, "{}", heading(outcome, load))?;
-    writeln!(out, "  {:<26}{:>14}{:>14}{:>14}", "", "median", "least", "most")?;
-    for (figure, summary) in outcome.summaries() {
-        write_line(out, figure, summary)?;
+    for (part, title) in
+        [(Part::Server, ""), (Part::Floor, "the least, in the same rounds"), (Part::Ratio, "in terms of that")]
+    {
+        let mut lines = outcome.summaries();
+        lines.retain(|(figure, _)| figure.part == part);
+        if !lines.is_empty() {
+            writeln!(out, "  {title:<30}{:>14}{:>14}{:>14}", "median", "least", "most")?;
+        }
+        lines.into_iter().try_for_each(|(figure, summary)| write_line(out, figure, summary))?;
     }
     write_account(out, outcome)?;
     writeln!(out)?;
@@ -36,7 +42,7 @@ fn write_line(out: &mut impl Write, figure: &Figure, summary: Option<Summary>) -
         shown(summary.map(|summary| summary.least)),
         shown(summary.map(|summary| summary.most)),
     ];
-    writeln!(out, "  {:<26}{median:>14}{least:>14}{most:>14}", figure.label)
+    writeln!(out, "  {:<30}{median:>14}{least:>14}{most:>14}", figure.label)
 }
 
 fn write_account(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
@@ -63,6 +69,7 @@ pub(super) fn show(value: f64, unit: Unit) -> String {
     match unit {
         Unit::PerSecond if value >= 100.0 => grouped(value),
         Unit::PerSecond | Unit::Number => digits(value),
+        Unit::Times => format!("{} x", digits(value)),
         Unit::Time => scaled(value, &[("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)]),
         Unit::Bytes => scaled(value, &[("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)]),
     }
@@ -112,6 +119,7 @@ mod tests {
             (25_600.0, Unit::Bytes, "25.0 KiB"),
             (0.0312, Unit::Number, "0.031"),
             (0.0, Unit::Number, "0.00"),
+            (2.345, Unit::Times, "2.35 x"),
         ];
         for (value, unit, expected) in shown {
             assert_eq!(show(value, unit), expected);

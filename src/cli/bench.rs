@@ -31,6 +31,9 @@ pub struct Bench {
     /// much: what is kept in memory, as /tmp is on many systems, costs nothing
     #[arg(long, value_name = "DIRECTORY")]
     pub dir: Option<PathBuf>,
+    /// Leave out the floors: what the same work takes at least on the same machine
+    #[arg(long)]
+    pub no_floor: bool,
     /// Print JSON, with the figures of every round
     #[arg(long)]
     pub json: bool,
@@ -126,7 +129,8 @@ impl Bench {
             scenarios.extend(Scenario::USUAL);
         }
         let directory = self.dir.clone().unwrap_or_else(|| ".".into());
-        Ok(Options { scenarios, address, directory, load: self.load.load(), json: self.json })
+        let (has_floors, load, json) = (!self.no_floor, self.load.load(), self.json);
+        Ok(Options { scenarios, address, directory, has_floors, load, json })
     }
 }
 

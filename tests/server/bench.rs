@@ -31,7 +31,14 @@ fn little(address: SocketAddr, scenario: Scenario) -> Options {
         rate: None,
     };
     let directory = PathBuf::new();
-    Options { scenarios: vec![scenario], address: Some(address.to_string()), directory, load, json: true }
+    Options {
+        scenarios: vec![scenario],
+        address: Some(address.to_string()),
+        directory,
+        has_floors: true,
+        load,
+        json: true,
+    }
 }
 
 async fn run(options: &Options) -> Result<(Verdict, Value), BenchError> {

@@ -8,7 +8,7 @@ mod ledger;
 mod pacer;
 pub(crate) mod people;
 mod scanner;
-mod seat;
+pub(crate) mod seat;
 pub(crate) mod stage;
 pub(crate) mod talk;
 pub(crate) mod template;

@@ -23,6 +23,15 @@ pub(crate) struct Seat {
     unanswered: VecDeque<Mark>,
 }
 
+/// How long what a server sends is, for a floor that sends as much. Units: bytes; 0 before the first.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sample {
+    /// The response to a message.
+    pub(crate) response_bytes: usize,
+    /// An update with a message.
+    pub(crate) update_bytes: usize,
+}
+
 impl Seat {
     /// `wake` is that of its lanes.
     pub(crate) fn new(wire: Wire, lanes: Vec<(u32, Template)>, receives: &[u32], wake: Rc<Notify>) -> Self {
@@ -66,17 +75,21 @@ impl Seat {
 
     fn hear(&mut self, stage: &Stage) -> Result<(), BenchError> {
         let Self { wire, ledger, unanswered, .. } = self;
-        let now_ns = stage.clock.now_ns();
+        let (now_ns, mut sample) = (stage.clock.now_ns(), stage.sample.get());
         wire.drain(|heard| match heard {
-            Heard::Said(content) => match Mark::read(content) {
+            Heard::Said { content, length } => match Mark::read(content) {
                 Some(mark) => {
+                    sample.update_bytes = length;
                     let sent = stage.lanes.get(mark.lane as usize).map_or(0, |lane| lane.sent());
                     stage.receive(mark, ledger.enter(mark, sent), now_ns);
                 }
                 None => stage.count_unknown(),
             },
-            Heard::Done => match unanswered.pop_front() {
-                Some(mark) => stage.answer(mark, now_ns),
+            Heard::Done { length } => match unanswered.pop_front() {
+                Some(mark) => {
+                    sample.response_bytes = length;
+                    stage.answer(mark, now_ns);
+                }
                 None => stage.count_unknown(),
             },
             Heard::Refused(refused) => match unanswered.pop_front() {
@@ -84,6 +97,8 @@ impl Seat {
                 None => stage.count_unknown(),
             },
             Heard::Synced | Heard::Other => {}
-        })
+        })?;
+        stage.sample.set(sample);
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use super::clock::Clock;
 use super::content::Mark;
 use super::lane::Lane;
 use super::ledger::Receipt;
+use super::seat::Sample;
 
 /// Units: nanoseconds of the longest latency that is told from longer ones: two minutes.
 const LONGEST_NS: u64 = 120_000_000_000;
@@ -93,6 +94,7 @@ pub(crate) struct Stage {
     latencies: RefCell<Latencies>,
     /// The first sentence of refusal.
     refusal: RefCell<Option<String>>,
+    pub(crate) sample: Cell<Sample>,
 }
 
 impl Stage {
@@ -105,6 +107,7 @@ impl Stage {
             window: Cell::new((u64::MAX, u64::MAX)),
             latencies: RefCell::new(Latencies { answer: histogram(), receipt: histogram() }),
             refusal: RefCell::default(),
+            sample: Cell::default(),
         }
     }
 

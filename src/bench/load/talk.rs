@@ -12,7 +12,7 @@ use super::clock::{thread_cpu_ns, whole_ns};
 use super::lane::Lane;
 use super::pacer::Pacer;
 use super::people::{People, Present, in_parallel};
-use super::seat::Seat;
+use super::seat::{Sample, Seat};
 use super::stage::{Account, Latencies, Pace, Stage};
 use super::template::Template;
 use super::wire::Wire;
@@ -126,6 +126,11 @@ impl Talk {
         })
     }
 
+    /// How long what the server sends is.
+    pub(crate) fn sample(&self) -> Sample {
+        self.stage.sample.get()
+    }
+
     /// Why messages were refused, if any were.
     pub(crate) fn refusal(&self) -> Option<String> {
         self.stage.refusal()
@@ -210,7 +215,8 @@ async fn join_groups(cast: &Cast, people: &People, present: &mut Vec<Present>) -
     Ok(())
 }
 
-fn template(people: &People, login: &Login, to: To, content_bytes: usize) -> Template {
+/// What somebody says to somebody.
+pub(crate) fn template(people: &People, login: &Login, to: To, content_bytes: usize) -> Template {
     let Login { username, token, .. } = login.clone();
     Template::new(content_bytes, people.version, |content, nonce| match to {
         To::User(index) => Request::Whisper { username, token, recipient: people.username(index), content, nonce },

@@ -41,6 +41,16 @@ impl Template {
             write_hex(&mut request[at + 8..at + 16], u64::from(mark.sequence));
         }
     }
+
+    /// Units: bytes of each request.
+    pub(crate) fn request_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Where the content begins in each request. Units: bytes.
+    pub(crate) fn content_at(&self) -> usize {
+        self.content_at
+    }
 }
 
 /// Where `part` is in `bytes` for the last time.

@@ -32,11 +32,18 @@ const MOST_READ_BYTES: usize = 128 * 1024;
 #[derive(Debug)]
 pub(crate) enum Heard<'a> {
     /// The oldest request was done.
-    Done,
+    Done {
+        /// Units: bytes.
+        length: usize,
+    },
     /// The oldest request was refused.
     Refused(Refused),
-    /// A message, by its content.
-    Said(&'a [u8]),
+    /// A message.
+    Said {
+        content: &'a [u8],
+        /// Of the whole update. Units: bytes.
+        length: usize,
+    },
     /// The past has come; the id may be kept.
     Synced,
     /// Some other update, or a response to something that is not a message.
@@ -131,8 +138,8 @@ impl Wire {
             let bytes = &self.input[at..self.filled];
             if let Some((scanned, length)) = scan(bytes) {
                 hear(match scanned {
-                    Scanned::Done => Heard::Done,
-                    Scanned::Said(content) => Heard::Said(content),
+                    Scanned::Done => Heard::Done { length },
+                    Scanned::Said(content) => Heard::Said { content, length },
                 });
                 at += length;
                 continue;
@@ -140,11 +147,11 @@ impl Wire {
             let Some((from_server, length)) = self.decoder.decode(bytes, None)? else { break };
             match &from_server {
                 FromServer::Update(update) if update.content().is_some() => {
-                    hear(Heard::Said(update.content().unwrap_or_default().as_bytes()));
+                    hear(Heard::Said { content: update.content().unwrap_or_default().as_bytes(), length });
                 }
                 FromServer::Update(Update::Synced { .. }) => hear(Heard::Synced),
                 FromServer::Response(Response::Refused(refused)) => hear(Heard::Refused(refused.clone())),
-                FromServer::Response(Response::Done | Response::Accepted { .. }) => hear(Heard::Done),
+                FromServer::Response(Response::Done | Response::Accepted { .. }) => hear(Heard::Done { length }),
                 _ => hear(Heard::Other),
             }
             at += length;

@@ -4,6 +4,7 @@ mod groups;
 mod talking;
 mod whispers;
 
+use std::path::Path;
 use std::str::FromStr;
 
 use super::error::BenchError;
@@ -84,6 +85,13 @@ impl Prepared {
     pub(super) async fn round(&mut self, load: &Load, target: &Target) -> Result<Round, BenchError> {
         match self {
             Self::Talking(talking) => talking.round(load, target).await,
+        }
+    }
+
+    /// Adds to a round the least that it could have taken; `directory` is where the server's files are.
+    pub(super) async fn add_floors(&self, round: &mut Round, load: &Load, directory: &Path) -> Result<(), BenchError> {
+        match self {
+            Self::Talking(talking) => talking.add_floors(round, load, directory).await,
         }
     }
 

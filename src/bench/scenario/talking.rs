@@ -1,11 +1,13 @@
 //! What all scenarios have in common in which people talk.
 
+use std::path::Path;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
 use crate::bench::error::BenchError;
 use crate::bench::figure::{self, Figure, Figures};
+use crate::bench::floor::Floors;
 use crate::bench::load::cast::Cast;
 use crate::bench::load::people::People;
 use crate::bench::load::talk::{Talk, Talked};
@@ -18,6 +20,7 @@ use crate::bench::server::{Committed, Target};
 #[derive(Debug)]
 pub(in crate::bench) struct Talking {
     setting: String,
+    cast: Cast,
     talk: Talk,
 }
 
@@ -44,7 +47,7 @@ impl Talking {
         cast.has_echo = load.version > 1;
         let people = People::new(target.address(), load.version);
         let talk = Talk::at_server(&cast, &people, load.content_bytes).await?;
-        Ok(Self { setting, talk })
+        Ok(Self { setting, cast, talk })
     }
 
     pub(super) fn setting(&self) -> String {
@@ -54,6 +57,13 @@ impl Talking {
     pub(super) async fn round(&mut self, load: &Load, target: &Target) -> Result<Round, BenchError> {
         let talked = self.talk.round(load.timing(), load.pace(), || Reading::of(target)).await?;
         Ok(Round { figures: figures(&talked), account: talked.account })
+    }
+
+    /// Adds the floors to a round.
+    pub(super) async fn add_floors(&self, round: &mut Round, load: &Load, directory: &Path) -> Result<(), BenchError> {
+        let messages_per_commit = round.value(&figure::COMMITS).map(f64::recip);
+        let floors = Floors { cast: &self.cast, load, sample: self.talk.sample(), directory, messages_per_commit };
+        floors.measure(round).await
     }
 
     pub(super) fn refusal(&self) -> Option<String> {
