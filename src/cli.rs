@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use bench::{Bench, LoadFlags, What};
+pub use bench::{Bench, BenchCommand, Compare, LoadFlags, What};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Keep, Limits, Retention, TlsConfig};

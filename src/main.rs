@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use anyhow::Context;
 use chinwag::bench::{self, Verdict};
-use chinwag::cli::{Backup, Bench, Cli, Command, Conformance, Existing, Prune, Restore, Serve};
+use chinwag::cli::{Backup, Bench, BenchCommand, Cli, Command, Conformance, Existing, Prune, Restore, Serve};
 use chinwag::net::Tls;
 use chinwag::server::Server;
 use chinwag::telemetry::{self, LogFormat};
@@ -142,9 +142,12 @@ async fn conform(asked: Conformance) -> anyhow::Result<ExitCode> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn measure(asked: &Bench) -> anyhow::Result<ExitCode> {
-    let options = asked.options().unwrap_or_else(|why| refuse_usage(why));
     let measuring = async {
-        let verdict = bench::run(&options, &mut std::io::stdout()).await?;
+        let out = &mut std::io::stdout();
+        let verdict = match &asked.command {
+            Some(BenchCommand::Compare(asked)) => bench::compare(&asked.comparison(), out).await?,
+            None => bench::run(&asked.options().unwrap_or_else(|why| refuse_usage(why)), out).await?,
+        };
         Ok(if verdict == Verdict::Right { ExitCode::SUCCESS } else { ExitCode::from(UNRELIABLE) })
     };
     LocalSet::new().run_until(unless_interrupted(measuring)).await

@@ -55,7 +55,8 @@ fn round(round: &Round) -> Value {
     Value::Object(round.figures.iter().map(value).collect())
 }
 
-fn account(account: &Account) -> Value {
+/// What became of all messages.
+pub(super) fn account(account: &Account) -> Value {
     let Account { sent, answered, refused, received, lost, doubled, out_of_order, unknown } = account;
     json!({
         "sent": sent,

@@ -5,6 +5,8 @@
 //! [`Scenario`] is who does what; everything that is measured of it is a `figure`. Every message is accounted for: a figure of a
 //! server that loses some is worth nothing.
 
+mod arena;
+mod compare;
 mod directory;
 mod error;
 mod figure;
@@ -21,15 +23,17 @@ mod server;
 mod statistics;
 
 use std::io::Write;
+use std::path::PathBuf;
 
+pub use compare::compare;
 pub use error::BenchError;
-pub use options::{Load, Options, PATIENCE};
+pub use options::{Comparison, Load, Options, PATIENCE};
 pub use scenario::Scenario;
 
-use directory::TemporaryDirectory;
+use arena::Arena;
 use progress::Progress;
 use result::Outcome;
-use server::{OwnServer, Target};
+use server::Target;
 
 /// How a run that came to its end ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,36 +69,21 @@ pub async fn run(options: &Options, out: &mut impl Write) -> Result<Verdict, Ben
 async fn measure(scenario: Scenario, options: &Options, progress: &Progress) -> Result<Outcome, BenchError> {
     let name = scenario.name();
     progress.say(&format!("{name}: setting up"));
-    let (target, directory) = target(options).await?;
-    let mut prepared = scenario::prepare(scenario, &options.load, &target).await?;
-    let mut rounds = Vec::new();
+    let target = match &options.address {
+        Some(address) => Target::Foreign(address.clone()),
+        None => Target::start(&this_binary()?, &options.directory).await?,
+    };
+    let mut arena = Arena::open(scenario, target, &options.load).await?;
     for number in 1..=options.load.rounds {
         progress.say(&format!("{name}: round {number} of {}", options.load.rounds));
-        let mut round = prepared.round(&options.load, &target).await?;
-        let is_right = round.account.is_right();
-        if let Some(directory) = directory.as_ref().filter(|_| is_right && options.has_floors) {
-            progress.say(&format!("{name}: the least of round {number} of {}", options.load.rounds));
-            prepared.add_floors(&mut round, &options.load, directory.path()).await?;
-        }
-        rounds.push(round);
-        if !is_right {
-            // What is missing would be missing in the next round's window, too.
+        if !arena.round(&options.load, options.has_floors).await? {
             break;
         }
     }
-    let (setting, refusal) = (prepared.setting(), prepared.refusal());
-    drop(prepared);
-    target.stop().await?;
-    Ok(Outcome { scenario, setting, rounds, refusal })
+    arena.close().await
 }
 
-/// The server, and where its files are if they are the benchmark's own.
-async fn target(options: &Options) -> Result<(Target, Option<TemporaryDirectory>), BenchError> {
-    if let Some(address) = &options.address {
-        return Ok((Target::Foreign(address.clone()), None));
-    }
-    let binary = std::env::current_exe().map_err(|err| BenchError::File("/proc/self/exe".into(), err))?;
-    let directory = TemporaryDirectory::new(&options.directory)?;
-    let server = OwnServer::start(&binary, directory.path()).await?;
-    Ok((Target::Own(server), Some(directory)))
+/// The program that runs.
+fn this_binary() -> Result<PathBuf, BenchError> {
+    std::env::current_exe().map_err(|err| BenchError::File("the program that runs".into(), err))
 }

@@ -27,6 +27,23 @@ pub struct Options {
     pub json: bool,
 }
 
+/// What to compare.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// The program whose figures are 1.
+    pub old: PathBuf,
+    /// The program that is compared with it; `None` is this one.
+    pub new: Option<PathBuf>,
+    /// In this order.
+    pub scenarios: Vec<Scenario>,
+    /// Where the servers' files go.
+    pub directory: PathBuf,
+    /// The load.
+    pub load: Load,
+    /// Writes JSON for programs instead of a table for people.
+    pub json: bool,
+}
+
 /// How much is done at once, and for how long.
 #[derive(Debug, Clone)]
 pub struct Load {

@@ -20,12 +20,13 @@ pub(super) fn write(out: &mut impl Write, outcome: &Outcome, load: &Load) -> io:
         }
         lines.into_iter().try_for_each(|(figure, summary)| write_line(out, figure, summary))?;
     }
-    write_account(out, outcome)?;
+    write_account(out, "", outcome)?;
     writeln!(out)?;
     out.flush()
 }
 
-fn heading(outcome: &Outcome, load: &Load) -> String {
+/// How a scenario was run, in a line.
+pub(super) fn heading(outcome: &Outcome, load: &Load) -> String {
     let rate = load.rate.map(|rate| format!("{} a second", grouped(rate)));
     let setting = (!outcome.setting.is_empty()).then(|| outcome.setting.clone());
     let version = format!("version {}", load.version);
@@ -45,14 +46,15 @@ fn write_line(out: &mut impl Write, figure: &Figure, summary: Option<Summary>) -
     writeln!(out, "  {:<30}{median:>14}{least:>14}{most:>14}", figure.label)
 }
 
-fn write_account(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
+/// Writes what became of all messages.
+pub(super) fn write_account(out: &mut impl Write, which: &str, outcome: &Outcome) -> io::Result<()> {
     let account = outcome.account();
     let Account { sent, answered, refused, received, lost, doubled, out_of_order, unknown } = account;
     if sent == 0 && account.is_right() {
         return Ok(());
     }
     let [sent, answered, received] = [sent, answered, received].map(|count| grouped(count as f64));
-    write!(out, "  {sent} sent, {answered} answered, {received} received, ")?;
+    write!(out, "  {which}{sent} sent, {answered} answered, {received} received, ")?;
     if account.is_right() {
         writeln!(out, "each once and in order")?;
     } else {

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
+use super::directory::TemporaryDirectory;
 use super::error::BenchError;
 use super::process::Usage;
 
@@ -23,6 +24,9 @@ const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Lines of a server's log that are kept to say why it has ended.
 const KEPT_LINES: usize = 5;
+
+/// The file of a server of the benchmark's own.
+const DATABASE: &str = "bench.db";
 
 /// What the load takes of a server without being slowed: it is one machine that plays many people.
 const FLAGS: [&str; 12] = [
@@ -50,6 +54,19 @@ pub(super) enum Target {
 }
 
 impl Target {
+    /// Starts `binary` on a file of its own in a directory of its own in `parent`.
+    pub(super) async fn start(binary: &Path, parent: &Path) -> Result<Self, BenchError> {
+        OwnServer::start(binary, TemporaryDirectory::new(parent)?).await.map(Self::Own)
+    }
+
+    /// Where the server's files are, if they are the benchmark's own.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Own(server) => Some(server.directory.path()),
+            Self::Foreign(_) => None,
+        }
+    }
+
     pub(super) fn address(&self) -> String {
         match self {
             Self::Own(server) => server.address.to_string(),
@@ -72,7 +89,7 @@ impl Target {
     /// Ends a server of the benchmark's own.
     pub(super) async fn stop(self) -> Result<(), BenchError> {
         match self {
-            Self::Own(server) => server.stop().await,
+            Self::Own(mut server) => server.stop().await,
             Self::Foreign(_) => Ok(()),
         }
     }
@@ -108,6 +125,7 @@ pub(super) struct OwnServer {
     binary: PathBuf,
     address: SocketAddr,
     told: Arc<Mutex<Told>>,
+    directory: TemporaryDirectory,
 }
 
 /// What a server has logged.
@@ -118,9 +136,9 @@ struct Told {
 }
 
 impl OwnServer {
-    /// Starts `binary` on a database in `directory`.
-    pub(super) async fn start(binary: &Path, directory: &Path) -> Result<Self, BenchError> {
-        let database_url = format!("sqlite://{}", directory.join("bench.db").display());
+    /// Starts `binary` on a database in `directory`, which goes with it.
+    async fn start(binary: &Path, directory: TemporaryDirectory) -> Result<Self, BenchError> {
+        let database_url = format!("sqlite://{}", directory.path().join(DATABASE).display());
         let mut command = Command::new(binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database_url]).args(FLAGS);
         command.env("RUST_LOG", "warn,chinwag::store::tally=debug");
@@ -129,7 +147,8 @@ impl OwnServer {
         let mut child = command.spawn().map_err(|err| failed(err.to_string()))?;
         let told = Arc::new(Mutex::new(Told::default()));
         let address = listen_to(&mut child, Arc::clone(&told));
-        let mut server = Self { child, binary: binary.to_owned(), address: ([0, 0, 0, 0], 0).into(), told };
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut server = Self { child, binary: binary.to_owned(), address: nowhere, told, directory };
         match timeout(START_DEADLINE, address).await {
             Ok(Ok(address)) => server.address = address,
             Ok(Err(_)) => return Err(failed(server.last_words().await)),
@@ -139,7 +158,7 @@ impl OwnServer {
     }
 
     /// Ends the server in order, and by force where that takes too long.
-    async fn stop(mut self) -> Result<(), BenchError> {
+    async fn stop(&mut self) -> Result<(), BenchError> {
         // Where it has ended by itself there is nobody to signal, and its status says how.
         kill_process(Pid::from_child(&self.child), Signal::TERM).ok();
         let began = Instant::now();

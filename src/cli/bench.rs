@@ -4,16 +4,22 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::host_and_port;
-use crate::bench::{Load, Options, PATIENCE, Scenario};
+use crate::bench::{Comparison, Load, Options, PATIENCE, Scenario};
 
 /// Units: bytes of the shortest content, which says whose a message is, which one, and when it was sent.
 const MIN_CONTENT_BYTES: i64 = 32;
 
 /// Units: bytes of the longest content that a server takes by default.
 const MAX_CONTENT_BYTES: i64 = 16 * 1024;
+
+/// Rounds of one server, where nothing is said.
+const ROUNDS: u16 = 3;
+
+/// Pairs of rounds of two servers, where nothing is said: fewer than six make wide intervals.
+const PAIRS: u16 = 10;
 
 /// The end of the help.
 pub(super) const SCENARIOS: &str = "Scenarios:
@@ -23,7 +29,11 @@ pub(super) const SCENARIOS: &str = "Scenarios:
 
 /// What to measure, and how.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
+    /// What else there is.
+    #[command(subcommand)]
+    pub command: Option<BenchCommand>,
     /// What to measure, by default whisper, ping-pong and group; and where, if that is a server that is there
     #[arg(value_name = "SCENARIO|HOST:PORT")]
     pub what: Vec<What>,
@@ -35,6 +45,41 @@ pub struct Bench {
     #[arg(long)]
     pub no_floor: bool,
     /// Print JSON, with the figures of every round
+    #[arg(long)]
+    pub json: bool,
+    /// The load.
+    #[command(flatten)]
+    pub load: LoadFlags,
+}
+
+/// What `bench` can do besides measuring one server.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Tell whether one build of the server does better than another
+    ///
+    /// Runs both on the same load, a round of the one and a round of the other in turn. For each figure it shows the ratio of the
+    /// new to the old within such pairs of rounds (their geometric mean) and the interval in which it is with a confidence of 95 %
+    /// (the t-interval of its logarithm). Where that does not hold 1, the new is 'better' or 'worse'; with so many figures, now and
+    /// then one is so by chance. Exit codes are those of 'chinwag bench'.
+    Compare(Compare),
+}
+
+/// What to compare.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The program that is compared with
+    #[arg(value_name = "OLD_BINARY")]
+    pub old: PathBuf,
+    /// The program that is compared; by default this one
+    #[arg(value_name = "NEW_BINARY")]
+    pub new: Option<PathBuf>,
+    /// What to measure; may be given more than once. By default whisper, ping-pong and group
+    #[arg(long, value_name = "SCENARIO")]
+    pub scenario: Vec<Scenario>,
+    /// Where the servers' files go, for as long as they run; by default the current directory
+    #[arg(long, value_name = "DIRECTORY")]
+    pub dir: Option<PathBuf>,
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
     /// The load.
@@ -66,9 +111,9 @@ impl FromStr for What {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadFlags {
-    /// Rounds; of their figures the median, the least and the most are shown
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
-    pub rounds: u16,
+    /// Rounds; by default 3, of whose figures the median, the least and the most are shown, or to compare 10 pairs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: Option<u16>,
     /// Seconds that are measured in each round
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "5")]
     pub seconds: Duration,
@@ -129,16 +174,32 @@ impl Bench {
             scenarios.extend(Scenario::USUAL);
         }
         let directory = self.dir.clone().unwrap_or_else(|| ".".into());
-        let (has_floors, load, json) = (!self.no_floor, self.load.load(), self.json);
+        let (has_floors, load, json) = (!self.no_floor, self.load.load(ROUNDS), self.json);
         Ok(Options { scenarios, address, directory, has_floors, load, json })
     }
 }
 
+impl Compare {
+    /// What these arguments ask for.
+    pub fn comparison(&self) -> Comparison {
+        let usual = if self.scenario.is_empty() { &Scenario::USUAL[..] } else { &self.scenario };
+        Comparison {
+            old: self.old.clone(),
+            new: self.new.clone(),
+            scenarios: usual.to_vec(),
+            directory: self.dir.clone().unwrap_or_else(|| ".".into()),
+            load: self.load.load(PAIRS),
+            json: self.json,
+        }
+    }
+}
+
 impl LoadFlags {
-    fn load(&self) -> Load {
+    /// `rounds` is for who does not say how many.
+    fn load(&self, rounds: u16) -> Load {
         Load {
             version: self.version,
-            rounds: self.rounds.into(),
+            rounds: self.rounds.unwrap_or(rounds).into(),
             measured: self.seconds,
             warm_up: self.warm_up,
             patience: PATIENCE,

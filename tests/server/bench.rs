@@ -169,6 +169,27 @@ fn people_read_a_table() {
 }
 
 #[test]
+fn a_program_compared_with_itself_is_about_as_good() {
+    let binary = env!("CARGO_BIN_EXE_chinwag");
+    let compare = |arguments: &[&str]| program(&[&["compare", binary], arguments, &SHORT[..]].concat());
+
+    let (code, said, complaint) = compare(&["--scenario", "whisper", "--scenario", "ping-pong"]);
+    assert_eq!((code, &*complaint), (Some(0), ""), "{said}");
+    assert_eq!(said.matches("new/old   95 % confidence\n").count(), 2, "{said}");
+
+    let (code, said, complaint) = compare(&[binary, "--scenario", "ping-pong", "--json"]);
+    assert_eq!((code, &*complaint), (Some(0), ""), "{said}");
+    let report: Value = serde_json::from_str(&said).unwrap();
+    let messages = &report["scenarios"][0]["figures"]["messages_per_s"];
+    let [low, ratio, high] = ["low", "ratio", "high"].map(|name| messages[name].as_f64().unwrap());
+    assert!(low <= ratio && ratio <= high, "{report:#}");
+
+    let (code, said, complaint) = program(&["compare", "nowhere/chinwag"]);
+    assert_eq!((code, &*said), (Some(1), ""));
+    assert!(complaint.starts_with("chinwag: cannot start nowhere/chinwag: "), "{complaint}");
+}
+
+#[test]
 fn wrong_usage_is_refused_with_a_sentence() {
     for (arguments, why) in [
         (&["shouting"][..], "no scenario is called so; there are whisper, ping-pong, group"),

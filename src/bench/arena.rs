@@ -1,0 +1,43 @@
+//! A scenario that is set up at a server, and its rounds.
+
+use super::error::BenchError;
+use super::options::Load;
+use super::result::{Outcome, Round};
+use super::scenario::{self, Prepared, Scenario};
+use super::server::Target;
+
+/// A scenario at a server. Where it is dropped, the connections go first, then the server, then its files.
+#[derive(Debug)]
+pub(super) struct Arena {
+    scenario: Scenario,
+    prepared: Prepared,
+    target: Target,
+    rounds: Vec<Round>,
+}
+
+impl Arena {
+    pub(super) async fn open(scenario: Scenario, target: Target, load: &Load) -> Result<Self, BenchError> {
+        let prepared = scenario::prepare(scenario, load, &target).await?;
+        Ok(Self { scenario, prepared, target, rounds: Vec::new() })
+    }
+
+    /// One more round. Returns whether another makes sense: where messages are missing, they would be missing in its window, too.
+    pub(super) async fn round(&mut self, load: &Load, has_floors: bool) -> Result<bool, BenchError> {
+        let mut round = self.prepared.round(load, &self.target).await?;
+        let is_right = round.account.is_right();
+        if let Some(directory) = self.target.directory().filter(|_| is_right && has_floors) {
+            self.prepared.add_floors(&mut round, load, directory).await?;
+        }
+        self.rounds.push(round);
+        Ok(is_right)
+    }
+
+    /// Ends a server of the benchmark's own.
+    pub(super) async fn close(self) -> Result<Outcome, BenchError> {
+        let Self { scenario, prepared, target, rounds } = self;
+        let outcome = Outcome { scenario, setting: prepared.setting(), rounds, refusal: prepared.refusal() };
+        drop(prepared);
+        target.stop().await?;
+        Ok(outcome)
+    }
+}
