@@ -75,7 +75,7 @@ pub enum Command {
     ///
     /// Every message is accounted for. Exit code: 0 measured, 1 it could not be measured, and stderr says why, 2 wrong usage, 3
     /// messages were lost or doubled, or came out of order, 130 ended by a signal.
-    #[command(after_long_help = bench::SCENARIOS)]
+    #[command(after_long_help = bench::scenarios())]
     Bench(Box<Bench>),
 }
 

@@ -145,7 +145,10 @@ async fn measure(asked: &Bench) -> anyhow::Result<ExitCode> {
     let measuring = async {
         let out = &mut std::io::stdout();
         let verdict = match &asked.command {
-            Some(BenchCommand::Compare(asked)) => bench::compare(&asked.comparison(), out).await?,
+            Some(BenchCommand::Compare(asked)) => {
+                let comparison = asked.comparison().unwrap_or_else(|why| refuse_usage(why));
+                bench::compare(&comparison, out).await?
+            }
             None => bench::run(&asked.options().unwrap_or_else(|why| refuse_usage(why)), out).await?,
         };
         Ok(if verdict == Verdict::Right { ExitCode::SUCCESS } else { ExitCode::from(UNRELIABLE) })

@@ -23,7 +23,7 @@ impl Arena {
 
     /// One more round. Returns whether another makes sense: where messages are missing, they would be missing in its window, too.
     pub(super) async fn round(&mut self, load: &Load, has_floors: bool) -> Result<bool, BenchError> {
-        let mut round = self.prepared.round(load, &self.target).await?;
+        let mut round = self.prepared.round(load, &mut self.target).await?;
         let is_right = round.account.is_right();
         if let Some(directory) = self.target.directory().filter(|_| is_right && has_floors) {
             self.prepared.add_floors(&mut round, load, directory).await?;

@@ -36,6 +36,7 @@ struct Compared {
 /// # Errors
 /// [`BenchError`] where it could not be measured; `out` has the scenarios that could.
 pub async fn compare(asked: &Comparison, out: &mut impl Write) -> Result<Verdict, BenchError> {
+    super::descriptors::raise_limit();
     let (progress, mut outcomes) = (Progress::new(), Vec::new());
     for &scenario in &asked.scenarios {
         let (old, new) = measure(scenario, asked, &progress).await?;

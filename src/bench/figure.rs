@@ -82,6 +82,19 @@ figures! {
         LOAD_CORES = "load_cores", "cores busy, load", Number, Neither;
         COMMITS = "commits_per_message", "commits a message", Number, Less;
         WRITTEN = "written_bytes_per_message", "written a message", Bytes, Less;
+        LOGINS = "logins_per_s", "logins a second", PerSecond, More;
+        CPU_PER_LOGIN = "server_cpu_ns_per_login", "server CPU a login", Time, Less;
+        START = "start_ns", "from the start to listening", Time, Less;
+        CONNECTIONS = "connections_per_s", "connections a second", PerSecond, More;
+        CPU_PER_CONNECTION = "server_cpu_ns_per_connection", "server CPU a connection", Time, Less;
+        MEMORY = "memory_bytes_per_connection", "memory a connection", Bytes, Less;
+        IDLE_CORES = "idle_server_cores", "cores busy, server, idle", Number, Less;
+        PAGES = "pages_per_s", "pages a second", PerSecond, More;
+        CPU_PER_PAGE = "server_cpu_ns_per_page", "server CPU a page", Time, Less;
+        SYNCED_P50 = "synced_p50_ns", "until all is there, p50", Time, Less;
+        SYNCED_P99 = "synced_p99_ns", "until all is there, p99", Time, Less;
+        SYNCED_P999 = "synced_p99_9_ns", "until all is there, p99.9", Time, Less;
+        SYNCED_MAX = "synced_max_ns", "until all is there, longest", Time, Less;
     }
     Floor {
         LOOPBACK_MESSAGES = "loopback_messages_per_s", "loopback: messages a second", PerSecond, Neither;

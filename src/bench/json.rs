@@ -22,6 +22,10 @@ fn settings(load: &Load) -> Value {
         "pairs": load.pairs,
         "window": load.window,
         "members": load.members,
+        "groups": load.groups,
+        "connections": load.connections,
+        "messages": load.messages,
+        "conversations": load.conversations,
         "content_bytes": load.content_bytes,
         "rate_per_s": load.rate,
     })

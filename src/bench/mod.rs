@@ -7,6 +7,7 @@
 
 mod arena;
 mod compare;
+mod descriptors;
 mod directory;
 mod error;
 mod figure;
@@ -49,6 +50,7 @@ pub enum Verdict {
 /// # Errors
 /// [`BenchError`] where it could not be measured; `out` has the scenarios that could.
 pub async fn run(options: &Options, out: &mut impl Write) -> Result<Verdict, BenchError> {
+    descriptors::raise_limit();
     let progress = Progress::new();
     let mut outcomes = Vec::new();
     for &scenario in &options.scenarios {

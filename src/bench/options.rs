@@ -63,6 +63,14 @@ pub struct Load {
     pub window: u32,
     /// Members of a group.
     pub members: usize,
+    /// Groups, where there are many.
+    pub groups: usize,
+    /// Connections, where those are what there are many of; `None` is as many as suit the scenario.
+    pub connections: Option<usize>,
+    /// Messages that are there to be read.
+    pub messages: u32,
+    /// Conversations that they are of.
+    pub conversations: u32,
     /// Units: bytes of a message's content.
     pub content_bytes: usize,
     /// Messages a second in all, whatever becomes of them; `None` sends when earlier ones are through.

@@ -72,6 +72,11 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(fields.next()?? + fields.next()??)
 }
 
+/// Memory that only this process has, files apart. Units: bytes.
+pub(super) fn memory_bytes(pid: u32) -> Option<u64> {
+    field(&format!("/proc/{pid}/status"), "RssAnon:").map(|kib| kib * 1024)
+}
+
 fn field(path: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -102,11 +107,12 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_process_has_used_cpu() {
+    fn this_process_has_used_cpu_and_memory() {
         let before = Usage::of(std::process::id());
         let sum: u64 = (0..5_000_000u64).map(std::hint::black_box).sum();
         let after = Usage::of(std::process::id());
 
+        assert!(memory_bytes(std::process::id()).is_some_and(|bytes| bytes > 0));
         assert!(sum > 0 && after.cpu_ns_since(&before).is_some());
     }
 }

@@ -27,13 +27,16 @@ pub(super) fn write(out: &mut impl Write, outcome: &Outcome, load: &Load) -> io:
 
 /// How a scenario was run, in a line.
 pub(super) fn heading(outcome: &Outcome, load: &Load) -> String {
-    let rate = load.rate.map(|rate| format!("{} a second", grouped(rate)));
-    let setting = (!outcome.setting.is_empty()).then(|| outcome.setting.clone());
-    let version = format!("version {}", load.version);
-    let bytes = format!("{} bytes", load.content_bytes);
-    let rounds = format!("{} x {:?}", load.rounds, load.measured);
-    let parts: Vec<String> = [setting, rate, Some(bytes), Some(version), Some(rounds)].into_iter().flatten().collect();
-    format!("{}: {}", outcome.scenario.name(), parts.join(", "))
+    let (name, setting) = (outcome.scenario.name(), &outcome.setting);
+    let separator = if setting.is_empty() { "" } else { "; " };
+    let rounds = match outcome.rounds.len() {
+        1 => "1 round".to_owned(),
+        count => format!("{count} rounds"),
+    };
+    if outcome.scenario.restarts_server() {
+        return format!("{name}: {setting}{separator}{rounds}");
+    }
+    format!("{name}: {setting}{separator}{rounds} of {} s", load.measured.as_secs_f64())
 }
 
 fn write_line(out: &mut impl Write, figure: &Figure, summary: Option<Summary>) -> io::Result<()> {
@@ -53,8 +56,10 @@ pub(super) fn write_account(out: &mut impl Write, which: &str, outcome: &Outcome
     if sent == 0 && account.is_right() {
         return Ok(());
     }
-    let [sent, answered, received] = [sent, answered, received].map(|count| grouped(count as f64));
-    write!(out, "  {which}{sent} sent, {answered} answered, {received} received, ")?;
+    write!(out, "  {which}{} sent, {} answered, ", grouped(sent as f64), grouped(answered as f64))?;
+    if received > 0 {
+        write!(out, "{} received, ", grouped(received as f64))?;
+    }
     if account.is_right() {
         writeln!(out, "each once and in order")?;
     } else {
@@ -94,7 +99,7 @@ fn digits(value: f64) -> String {
 }
 
 /// A whole number in groups of three digits.
-fn grouped(value: f64) -> String {
+pub(super) fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::directory::TemporaryDirectory;
 use super::error::BenchError;
-use super::process::Usage;
+use super::process::{Usage, memory_bytes};
 
 /// How long a server may take to listen: a large file may have to be migrated or recovered first.
 const START_DEADLINE: Duration = Duration::from_secs(120);
@@ -78,6 +78,19 @@ impl Target {
         self.pid().map_or_else(Usage::default, Usage::of)
     }
 
+    /// Units: bytes.
+    pub(super) fn memory_bytes(&self) -> Option<f64> {
+        self.pid().and_then(memory_bytes).map(|bytes| bytes as f64)
+    }
+
+    /// Stops a server of the benchmark's own and starts it again, at another address. Returns how long it took to listen.
+    pub(super) async fn restart(&mut self) -> Result<Duration, BenchError> {
+        match self {
+            Self::Own(server) => server.restart().await,
+            Self::Foreign(_) => Err(BenchError::Impossible("only a server of its own can be started again")),
+        }
+    }
+
     /// What the writer has told so far.
     pub(super) fn committed(&self) -> Option<Committed> {
         match self {
@@ -138,23 +151,34 @@ struct Told {
 impl OwnServer {
     /// Starts `binary` on a database in `directory`, which goes with it.
     async fn start(binary: &Path, directory: TemporaryDirectory) -> Result<Self, BenchError> {
-        let database_url = format!("sqlite://{}", directory.path().join(DATABASE).display());
-        let mut command = Command::new(binary);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database_url]).args(FLAGS);
-        command.env("RUST_LOG", "warn,chinwag::store::tally=debug");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let failed = |said: String| BenchError::Server { what: "cannot start", binary: binary.to_owned(), said };
-        let mut child = command.spawn().map_err(|err| failed(err.to_string()))?;
         let told = Arc::new(Mutex::new(Told::default()));
-        let address = listen_to(&mut child, Arc::clone(&told));
+        let (child, address) = launch(binary, directory.path(), &told)?;
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut server = Self { child, binary: binary.to_owned(), address: nowhere, told, directory };
-        match timeout(START_DEADLINE, address).await {
-            Ok(Ok(address)) => server.address = address,
-            Ok(Err(_)) => return Err(failed(server.last_words().await)),
-            Err(_) => return Err(failed(format!("it does not listen after {START_DEADLINE:?}"))),
-        }
+        server.listens(address).await?;
         Ok(server)
+    }
+
+    async fn restart(&mut self) -> Result<Duration, BenchError> {
+        self.stop().await?;
+        let began = Instant::now();
+        let (child, address) = launch(&self.binary, self.directory.path(), &self.told)?;
+        self.child = child;
+        self.listens(address).await?;
+        Ok(began.elapsed())
+    }
+
+    /// Waits until it says where it listens.
+    async fn listens(&mut self, address: oneshot::Receiver<SocketAddr>) -> Result<(), BenchError> {
+        let said = match timeout(START_DEADLINE, address).await {
+            Ok(Ok(address)) => {
+                self.address = address;
+                return Ok(());
+            }
+            Ok(Err(_)) => self.last_words().await,
+            Err(_) => format!("it does not listen after {START_DEADLINE:?}"),
+        };
+        Err(BenchError::Server { what: "cannot start", binary: self.binary.clone(), said })
     }
 
     /// Ends the server in order, and by force where that takes too long.
@@ -203,6 +227,27 @@ impl Drop for OwnServer {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Starts `binary` on the database in `directory`. What comes back with it is where it will listen.
+fn launch(
+    binary: &Path,
+    directory: &Path,
+    told: &Arc<Mutex<Told>>,
+) -> Result<(Child, oneshot::Receiver<SocketAddr>), BenchError> {
+    let database_url = format!("sqlite://{}", directory.join(DATABASE).display());
+    let mut command = Command::new(binary);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database_url]).args(FLAGS);
+    command.env("RUST_LOG", "warn,chinwag::store::tally=debug");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let failed = |err: std::io::Error| BenchError::Server {
+        what: "cannot start",
+        binary: binary.to_owned(),
+        said: err.to_string(),
+    };
+    let mut child = command.spawn().map_err(failed)?;
+    let address = listen_to(&mut child, Arc::clone(told));
+    Ok((child, address))
 }
 
 /// Reads what a server says, on threads that end with it. The address comes with its first line.

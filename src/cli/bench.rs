@@ -22,10 +22,9 @@ const ROUNDS: u16 = 3;
 const PAIRS: u16 = 10;
 
 /// The end of the help.
-pub(super) const SCENARIOS: &str = "Scenarios:
-  whisper    --pairs of users, with --window whispers under way in each
-  ping-pong  one pair, of whom each whispers when the other's whisper has come
-  group      one group of --members, in which four talk and all listen; --window messages under way";
+pub(super) fn scenarios() -> String {
+    format!("Scenarios:\n{}", Scenario::help())
+}
 
 /// What to measure, and how.
 #[derive(Debug, Args)]
@@ -132,6 +131,18 @@ pub struct LoadFlags {
     /// Members of a group
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub members: u32,
+    /// Groups, where there are many
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub groups: u32,
+    /// Connections, where those are what there are many of; the default is the scenario's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections: Option<u32>,
+    /// Messages that are there to be read
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub messages: u32,
+    /// Conversations that they are of
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub conversations: u32,
     /// Bytes of a message
     #[arg(long, value_name = "BYTES", default_value_t = 100,
           value_parser = clap::value_parser!(u32).range(MIN_CONTENT_BYTES..=MAX_CONTENT_BYTES))]
@@ -173,6 +184,10 @@ impl Bench {
         if scenarios.is_empty() {
             scenarios.extend(Scenario::USUAL);
         }
+        if address.is_some() && scenarios.iter().any(|scenario| scenario.restarts_server()) {
+            return Err("reconnect stops and starts the server, so it needs one of its own");
+        }
+        self.load.check(&scenarios)?;
         let directory = self.dir.clone().unwrap_or_else(|| ".".into());
         let (has_floors, load, json) = (!self.no_floor, self.load.load(ROUNDS), self.json);
         Ok(Options { scenarios, address, directory, has_floors, load, json })
@@ -181,20 +196,31 @@ impl Bench {
 
 impl Compare {
     /// What these arguments ask for.
-    pub fn comparison(&self) -> Comparison {
+    ///
+    /// # Errors
+    /// A sentence, where they contradict one another.
+    pub fn comparison(&self) -> Result<Comparison, &'static str> {
         let usual = if self.scenario.is_empty() { &Scenario::USUAL[..] } else { &self.scenario };
-        Comparison {
+        self.load.check(usual)?;
+        Ok(Comparison {
             old: self.old.clone(),
             new: self.new.clone(),
             scenarios: usual.to_vec(),
             directory: self.dir.clone().unwrap_or_else(|| ".".into()),
             load: self.load.load(PAIRS),
             json: self.json,
-        }
+        })
     }
 }
 
 impl LoadFlags {
+    fn check(&self, scenarios: &[Scenario]) -> Result<(), &'static str> {
+        if self.rate.is_some() && !scenarios.iter().all(|scenario| scenario.has_rate()) {
+            return Err("--rate is one of messages, for whisper, ping-pong, group, groups and mixed");
+        }
+        Ok(())
+    }
+
     /// `rounds` is for who does not say how many.
     fn load(&self, rounds: u16) -> Load {
         Load {
@@ -206,6 +232,10 @@ impl LoadFlags {
             pairs: self.pairs as usize,
             window: self.window,
             members: self.members as usize,
+            groups: self.groups as usize,
+            connections: self.connections.map(|count| count as usize),
+            messages: self.messages,
+            conversations: self.conversations,
             content_bytes: self.size as usize,
             rate: self.rate,
         }

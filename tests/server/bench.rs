@@ -27,6 +27,10 @@ fn little(address: SocketAddr, scenario: Scenario) -> Options {
         pairs: 2,
         window: 4,
         members: 5,
+        groups: 2,
+        connections: Some(8),
+        messages: 300,
+        conversations: 3,
         content_bytes: 50,
         rate: None,
     };
@@ -77,6 +81,25 @@ async fn every_message_is_received_in_either_version_and_at_either_pace() {
             assert!(number(&report, "/figures/receipt_p50_ns/median") > 0.0);
             assert!(report["scenarios"][0]["figures"]["server_cpu_ns_per_message"].is_null(), "{report:#}");
         }
+    }
+}
+
+#[tokio::test]
+async fn everything_else_that_users_do_is_measured_too() {
+    let server = TestServer::start().await;
+
+    for (scenario, figure) in [
+        (Scenario::Groups, "deliveries_per_s"),
+        (Scenario::Mixed, "deliveries_per_s"),
+        (Scenario::Login, "logins_per_s"),
+        (Scenario::Idle, "connections_per_s"),
+        (Scenario::Sync, "deliveries_per_s"),
+        (Scenario::History, "pages_per_s"),
+    ] {
+        let (verdict, report) = within_time(DEADLINE, "a run", run(&little(server.address, scenario))).await.unwrap();
+
+        assert_eq!(verdict, Verdict::Right, "{report:#}");
+        assert!(number(&report, &format!("/figures/{figure}/median")) > 0.0, "{report:#}");
     }
 }
 
@@ -164,8 +187,18 @@ fn people_read_a_table() {
     let (code, said, complaint) = program(&[&["ping-pong"], &SHORT[..]].concat());
 
     assert_eq!((code, &*complaint), (Some(0), ""), "{said}");
-    assert!(said.starts_with("ping-pong: 100 bytes, version 1, 2 x 300ms\n"), "{said}");
+    assert!(said.starts_with("ping-pong: one under way, 100 bytes, version 1; 2 rounds of 0.3 s\n"), "{said}");
     assert!(said.contains("received, each once and in order\n"), "{said}");
+}
+
+#[test]
+fn everybody_comes_back_after_a_restart() {
+    let (code, said, complaint) = program(&[&["reconnect", "--connections", "30", "--json"], &SHORT[..]].concat());
+
+    assert_eq!((code, &*complaint), (Some(0), ""), "{said}");
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert!(number(&report, "/figures/connections_per_s/median") > 0.0, "{report:#}");
+    assert!(number(&report, "/figures/start_ns/median") > 0.0, "{report:#}");
 }
 
 #[test]
@@ -192,13 +225,16 @@ fn a_program_compared_with_itself_is_about_as_good() {
 #[test]
 fn wrong_usage_is_refused_with_a_sentence() {
     for (arguments, why) in [
-        (&["shouting"][..], "no scenario is called so; there are whisper, ping-pong, group"),
+        (&["shouting"][..], "no scenario is called so; there are whisper, ping-pong, group, groups, mixed"),
         (&["whisper", "whisper"], "a scenario is named twice"),
         (&["127.0.0.1:1", "127.0.0.1:2"], "there can be one server only"),
         (&["127.0.0.1:x"], "a host and a port are needed"),
         (&["127.0.0.1:1", "--dir", "."], "--dir is for the files of a server that is started"),
         (&["--size", "31"], "31 is not in 32..=16384"),
         (&["--rate", "0"], "a number from 0.1 to 10000000 is needed"),
+        (&["login", "--rate", "5"], "--rate is one of messages"),
+        (&["compare", "old", "--scenario", "idle", "--rate", "5"], "--rate is one of messages"),
+        (&["reconnect", "127.0.0.1:1"], "reconnect stops and starts the server"),
         (&["--seconds", "0"], "a number of seconds from 0.01 to 86400 is needed"),
     ] {
         let (code, said, complaint) = program(arguments);

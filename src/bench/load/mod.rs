@@ -4,7 +4,7 @@ pub(crate) mod cast;
 pub(crate) mod clock;
 pub(crate) mod content;
 mod lane;
-mod ledger;
+pub(crate) mod ledger;
 mod pacer;
 pub(crate) mod people;
 mod scanner;

@@ -105,11 +105,24 @@ where
     T: 'static,
     W: Future<Output = Result<T, BenchError>> + 'static,
 {
+    in_parallel_by(AT_ONCE, count, work).await
+}
+
+/// The same, so many at once.
+pub(crate) async fn in_parallel_by<T, W>(
+    at_once: usize,
+    count: usize,
+    work: impl Fn(usize) -> W,
+) -> Result<Vec<T>, BenchError>
+where
+    T: 'static,
+    W: Future<Output = Result<T, BenchError>> + 'static,
+{
     let mut results: Vec<Option<T>> = (0..count).map(|_| None).collect();
     let mut running = JoinSet::new();
     let mut waiting = 0..count;
     loop {
-        while running.len() < AT_ONCE
+        while running.len() < at_once
             && let Some(index) = waiting.next()
         {
             let work = work(index);

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -54,7 +54,6 @@ pub(crate) enum Heard<'a> {
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: TcpStream,
-    decoder: ReplyDecoder,
     input: Vec<u8>,
     /// Units: bytes of `input` that have been read; those behind are room.
     filled: usize,
@@ -67,8 +66,7 @@ impl Wire {
     pub(crate) async fn connect(address: &str) -> Result<Self, BenchError> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let decoder = ReplyDecoder::new(Framing::Array, MAX_BYTES);
-        Ok(Self { stream, decoder, input: Vec::new(), filled: 0, output: Vec::new(), written: 0 })
+        Ok(Self { stream, input: Vec::new(), filled: 0, output: Vec::new(), written: 0 })
     }
 
     /// What is appended here is sent by [`Wire::flush`] and [`Wire::turn`].
@@ -106,6 +104,12 @@ impl Wire {
         }
     }
 
+    /// The same, where something must come soon.
+    pub(crate) async fn turn_in_time(&mut self, what: &'static str) -> Result<(), BenchError> {
+        let turned = timeout(ANSWER_DEADLINE, self.turn()).await;
+        turned.map_err(|_| BenchError::Silent { what, seconds: ANSWER_DEADLINE.as_secs() })?
+    }
+
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         while self.written < self.output.len() {
             match Pin::new(&mut self.stream).poll_write(cx, &self.output[self.written..]) {
@@ -132,61 +136,47 @@ impl Wire {
     }
 
     /// Takes all that has come whole.
-    pub(crate) fn drain(&mut self, mut hear: impl FnMut(Heard<'_>)) -> Result<(), BenchError> {
-        let mut at = 0;
-        while at < self.filled {
-            let bytes = &self.input[at..self.filled];
-            if let Some((scanned, length)) = scan(bytes) {
-                hear(match scanned {
-                    Scanned::Done => Heard::Done { length },
-                    Scanned::Said(content) => Heard::Said { content, length },
-                });
-                at += length;
-                continue;
-            }
-            let Some((from_server, length)) = self.decoder.decode(bytes, None)? else { break };
-            match &from_server {
-                FromServer::Update(update) if update.content().is_some() => {
-                    hear(Heard::Said { content: update.content().unwrap_or_default().as_bytes(), length });
-                }
-                FromServer::Update(Update::Synced { .. }) => hear(Heard::Synced),
-                FromServer::Response(Response::Refused(refused)) => hear(Heard::Refused(refused.clone())),
-                FromServer::Response(Response::Done | Response::Accepted { .. }) => hear(Heard::Done { length }),
-                _ => hear(Heard::Other),
-            }
-            at += length;
-        }
-        self.input.copy_within(at..self.filled, 0);
-        self.filled -= at;
+    pub(crate) fn drain(&mut self, hear: impl FnMut(Heard<'_>)) -> Result<(), BenchError> {
+        let taken = take_whole(&self.input[..self.filled], hear)?;
+        self.consume(taken);
         Ok(())
+    }
+
+    fn consume(&mut self, taken: usize) {
+        self.input.copy_within(taken..self.filled, 0);
+        self.filled -= taken;
     }
 
     /// Sends one request and waits for its success, while no other is under way and no update can come.
     pub(crate) async fn ask(&mut self, request: &Request) -> Result<Response, BenchError> {
-        let answered = timeout(ANSWER_DEADLINE, self.answer_to(request)).await;
-        let silent = BenchError::Silent { what: "an answer", seconds: ANSWER_DEADLINE.as_secs() };
-        match answered.map_err(|_| silent)?? {
-            Response::Refused(refused) => {
-                Err(BenchError::Answer { action: request.action().name(), said: refused.why })
-            }
-            response => Ok(response),
-        }
+        let responses = self.ask_all(std::slice::from_ref(request)).await?;
+        Ok(responses.into_iter().next().expect("one request has one response"))
     }
 
-    async fn answer_to(&mut self, request: &Request) -> Result<Response, BenchError> {
-        self.stream.write_all(&request.encode(Framing::Array)).await?;
-        loop {
-            let decoded = self.decoder.decode(&self.input[..self.filled], Some(request.action()))?;
-            if let Some((from_server, length)) = decoded {
-                self.input.copy_within(length..self.filled, 0);
-                self.filled -= length;
-                if let FromServer::Response(response) = from_server {
-                    return Ok(response);
+    /// The same for several requests, which are sent together.
+    pub(crate) async fn ask_all(&mut self, requests: &[Request]) -> Result<Vec<Response>, BenchError> {
+        for request in requests {
+            self.output.extend(request.encode(Framing::Array));
+        }
+        self.flush()?;
+        let mut responses = Vec::new();
+        while let Some(request) = requests.get(responses.len()) {
+            let action = request.action();
+            match decode(&self.input[..self.filled], Some(action))? {
+                Some((from_server, length)) => {
+                    self.consume(length);
+                    match from_server {
+                        FromServer::Response(Response::Refused(refused)) => {
+                            return Err(BenchError::Answer { action: action.name(), said: refused.why });
+                        }
+                        FromServer::Response(response) => responses.push(response),
+                        FromServer::Update(_) => {}
+                    }
                 }
-            } else {
-                self.turn().await?;
+                None => self.turn_in_time("an answer").await?,
             }
         }
+        Ok(responses)
     }
 
     /// Turns version 2 on.
@@ -208,5 +198,76 @@ impl Wire {
     pub(crate) async fn sync(&mut self, login: &Login, after: Option<String>) -> Result<(), BenchError> {
         let (username, token): (String, Secret) = (login.username.clone(), login.token.clone());
         self.ask(&Request::Sync { username, token, after }).await.map(drop)
+    }
+}
+
+/// Hands on all that is whole at the start of `bytes`; returns where that ends.
+fn take_whole(bytes: &[u8], mut hear: impl FnMut(Heard<'_>)) -> Result<usize, BenchError> {
+    let mut at = 0;
+    while at < bytes.len() {
+        if let Some((scanned, length)) = scan(&bytes[at..]) {
+            hear(match scanned {
+                Scanned::Done => Heard::Done { length },
+                Scanned::Said(content) => Heard::Said { content, length },
+            });
+            at += length;
+            continue;
+        }
+        let Some((from_server, length)) = decode(&bytes[at..], None)? else { break };
+        match &from_server {
+            FromServer::Update(update) => match (update.content(), update) {
+                (Some(content), _) => hear(Heard::Said { content: content.as_bytes(), length }),
+                (None, Update::Synced { .. }) => hear(Heard::Synced),
+                (None, _) => hear(Heard::Other),
+            },
+            FromServer::Response(Response::Refused(refused)) => hear(Heard::Refused(refused.clone())),
+            FromServer::Response(Response::Done | Response::Accepted { .. }) => hear(Heard::Done { length }),
+            FromServer::Response(_) => hear(Heard::Other),
+        }
+        at += length;
+    }
+    Ok(at)
+}
+
+/// What the protocol's own decoder makes of it. A new one each time: it remembers how far it had come in what was not whole, and
+/// that may have been scanned since.
+fn decode(bytes: &[u8], awaited: Option<Action>) -> Result<Option<(FromServer, usize)>, BenchError> {
+    Ok(ReplyDecoder::new(Framing::Array, MAX_BYTES).decode(bytes, awaited)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_taken_alike_however_their_bytes_are_cut() {
+        let sent = [
+            Response::Done.encode(Framing::Array),
+            Update::Synced { id: "7".to_owned() }.encode(Framing::Array),
+            Update::encode_whisper(Framing::Array, "ada", "hello", None),
+            Response::Refused(Refused::because("no")).encode(Framing::Array),
+            Update::Refresh.encode(Framing::Array),
+            Response::Done.encode(Framing::Array),
+        ];
+        let bytes = sent.concat();
+
+        for step in 1..bytes.len() {
+            let (mut input, mut heard) = (Vec::new(), String::new());
+            for piece in bytes.chunks(step) {
+                input.extend_from_slice(piece);
+                let taken = take_whole(&input, |message| {
+                    heard.push(match message {
+                        Heard::Done { .. } => 'd',
+                        Heard::Refused(_) => 'r',
+                        Heard::Said { content: b"hello", .. } => 'h',
+                        Heard::Said { .. } => '?',
+                        Heard::Synced => 's',
+                        Heard::Other => 'o',
+                    });
+                });
+                input.drain(..taken.unwrap());
+            }
+            assert_eq!(heard, "dshrod", "in pieces of {step}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `group`: many who hear everything.
+//! `group` and `groups`: people who hear everything that is said in a group.
 
 use crate::bench::load::cast::{Cast, To};
 use crate::bench::options::Load;
@@ -16,6 +16,22 @@ pub(super) fn one(load: &Load) -> Cast {
     cast
 }
 
+/// Members of each of many groups.
+const FEW: usize = 10;
+
+/// Many groups of a few members, nobody in two of them.
+pub(super) fn many(load: &Load) -> Cast {
+    let mut cast = Cast { people: load.groups * FEW, ..Cast::default() };
+    for group in 0..load.groups {
+        let first = group * FEW;
+        cast.groups.push((first..first + FEW).collect());
+        for speaker in 0..SPEAKERS {
+            cast.add_lane(first + speaker, To::Group(group), share(load.window, speaker, SPEAKERS));
+        }
+    }
+    cast
+}
+
 /// One speaker's share of the messages that are under way in a group.
 fn share(window: u32, speaker: usize, speakers: usize) -> u32 {
     let [speaker, speakers] = [speaker, speakers].map(|count| u32::try_from(count).expect("a few"));
@@ -26,6 +42,13 @@ pub(super) fn setting(load: &Load) -> String {
     match load.rate {
         None => format!("{} members, {} under way", load.members, load.window),
         Some(_) => format!("{} members", load.members),
+    }
+}
+
+pub(super) fn setting_of_many(load: &Load) -> String {
+    match load.rate {
+        None => format!("{} groups of {FEW}, {} under way in each", load.groups, load.window),
+        Some(_) => format!("{} groups of {FEW}", load.groups),
     }
 }
 

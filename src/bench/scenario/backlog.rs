@@ -1,0 +1,92 @@
+//! Messages that one user has been sent, for those scenarios that read them.
+
+use std::rc::Rc;
+
+use crate::bench::error::BenchError;
+use crate::bench::load::content::{FILLER, MARK_BYTES, Mark};
+use crate::bench::load::people::{People, Present, in_parallel};
+use crate::bench::load::wire::Wire;
+use crate::bench::options::Load;
+use crate::bench::server::Target;
+use crate::client::Login;
+use crate::protocol::{Request, Response};
+
+/// Messages that are sent before the first of them is answered: as many as a server lets wait.
+const AT_ONCE: u32 = 64;
+
+/// A user, and what others have said to it.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    people: People,
+    reader: Login,
+    /// Of each who has said something, the ids of the messages in their order.
+    pub(super) ids: Vec<Vec<String>>,
+}
+
+impl Backlog {
+    /// Has so many others say so many messages, all of them together.
+    pub(super) async fn fill(
+        load: &Load,
+        target: &Target,
+        messages: u32,
+        talkers: u32,
+    ) -> Result<Rc<Self>, BenchError> {
+        let people = People::new(target.address(), 2);
+        let mut present = people.arrive(talkers as usize + 1).await?;
+        let reader = present.remove(0).login;
+        let present: Vec<_> = present.into_iter().map(|talker| std::cell::Cell::new(Some(talker))).collect();
+        let ids = in_parallel(talkers as usize, |index| {
+            let talker = present[index].take().expect("each is taken once");
+            let lane = u32::try_from(index).expect("there are as many as talkers");
+            let count = messages / talkers + u32::from(lane < messages % talkers);
+            say(talker, reader.username.clone(), lane, count, load.content_bytes)
+        })
+        .await?;
+        Ok(Rc::new(Self { people, reader, ids }))
+    }
+
+    pub(super) fn messages(&self) -> usize {
+        self.ids.iter().map(Vec::len).sum()
+    }
+
+    /// The name of somebody who has said something.
+    pub(super) fn talker(&self, lane: usize) -> String {
+        self.people.username(lane + 1)
+    }
+
+    /// A connection on which the reader is logged in.
+    pub(super) async fn connect(&self) -> Result<(Wire, Login), BenchError> {
+        let Login { username, token, .. } = self.reader.clone();
+        let mut wire = self.people.connect().await?;
+        let login = wire.log_in(&Request::Resume { username, token }).await?;
+        Ok((wire, login))
+    }
+}
+
+async fn say(
+    mut talker: Present,
+    recipient: String,
+    lane: u32,
+    count: u32,
+    content_bytes: usize,
+) -> Result<Vec<String>, BenchError> {
+    let Login { username, token, .. } = talker.login.clone();
+    let whisper = |sequence| {
+        let mut content = vec![FILLER; content_bytes.max(MARK_BYTES)];
+        Mark { lane, sequence, at_ns: 0 }.write(&mut content);
+        let content = String::from_utf8(content).expect("a content of the load is ASCII");
+        let (username, token, recipient) = (username.clone(), token.clone(), recipient.clone());
+        Request::Whisper { username, token, recipient, content, nonce: None }
+    };
+    let (mut ids, mut sequences) = (Vec::new(), (0..count).peekable());
+    while sequences.peek().is_some() {
+        let requests: Vec<Request> = sequences.by_ref().take(AT_ONCE as usize).map(whisper).collect();
+        for response in talker.wire.ask_all(&requests).await? {
+            match response {
+                Response::Accepted { id, .. } => ids.push(id),
+                other => return Err(BenchError::Answer { action: "whisper", said: format!("{other:?}") }),
+            }
+        }
+    }
+    Ok(ids)
+}
