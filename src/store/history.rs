@@ -66,6 +66,8 @@ pub(super) fn list(
     // One more than is asked for tells whether there is more.
     let most = usize::try_from(amount.messages).unwrap_or(0) + 1;
     let ids = list_ids(conn, index, &list_spans(conn, user_id, target)?, stretch, most)?;
+    // Begun after the messages were found, so that it shows them; a lock for each statement would cost as much again.
+    let _moment = conn.unchecked_transaction()?;
     let (mut messages, mut names, mut size_bytes) = (Vec::with_capacity(ids.len()), Names::new(conn), 0);
     for &id in ids.iter().take(most - 1) {
         let Some(stored) = message::find(conn, id)? else { continue };

@@ -86,6 +86,8 @@ pub(super) fn list(
 ) -> rusqlite::Result<Page> {
     let spans = list_spans(conn, user_id, place)?;
     let (ids, mut reached) = index.list_of_all(conn, &spans, place.upto.0, PAGE_MESSAGES)?;
+    // Begun after the messages were found, so that it shows them.
+    let _moment = conn.unchecked_transaction()?;
     let (mut messages, mut names, mut size_bytes) = (Vec::with_capacity(ids.len()), Names::new(conn), 0);
     let mut passed = place.after.0;
     for id in ids {
@@ -102,7 +104,7 @@ pub(super) fn list(
     }
     let pruned_upto = match scope {
         Scope::Received => MessageId(0),
-        // Only now: what is deleted between the two is then told of once too often, and never kept quiet.
+        // As of the moment of the messages: what is deleted after that is told of with the next page.
         Scope::Conversations => pruned::find_newest(conn, user_id)?,
     };
     Ok(Page { messages, reached: MessageId(reached), pruned_upto })

@@ -137,31 +137,35 @@ impl Index {
     ) -> rusqlite::Result<(Vec<i64>, i64)> {
         let mut oldest = Oldest { limit, upto, ids: Vec::new() };
         let (mut searched, mut looks) = (0, 0);
-        while let Some(segment) = self.add_memory_or_next_segment(searched, spans, &mut oldest) {
-            searched = segment.upto;
-            for span in spans.iter().filter(|span| segment.meets(**span)) {
-                let mut ids = Vec::new();
-                postings::extend_after(conn, segment, oldest.narrow(*span), limit, &mut ids)?;
-                oldest.extend(ids);
-                looks += 1;
-            }
-            if oldest.ids.len() >= limit {
-                break;
-            }
-            if looks >= MOST_LOOKS {
-                oldest.upto = oldest.upto.min(segment.upto);
-                break;
+        while let Some(segments) = self.add_memory_or_list_segments(searched, spans, &mut oldest) {
+            // Begun after the segments were listed, so that it shows them; a lock for each statement would cost as much again.
+            let _moment = conn.unchecked_transaction()?;
+            for segment in segments {
+                searched = segment.upto;
+                for span in spans.iter().filter(|span| segment.meets(**span)) {
+                    let mut ids = Vec::new();
+                    postings::extend_after(conn, segment, oldest.narrow(*span), limit, &mut ids)?;
+                    oldest.extend(ids);
+                    looks += 1;
+                }
+                if oldest.ids.len() >= limit {
+                    return Ok(oldest.finish());
+                }
+                if looks >= MOST_LOOKS {
+                    oldest.upto = oldest.upto.min(segment.upto);
+                    return Ok(oldest.finish());
+                }
             }
         }
         Ok(oldest.finish())
     }
 
-    /// The first segment behind `searched`; where there is none, `oldest` gets what is in memory.
-    fn add_memory_or_next_segment(&self, searched: i64, spans: &[Span], oldest: &mut Oldest) -> Option<Segment> {
+    /// The segments behind `searched`; where there are none, `oldest` gets what is in memory.
+    fn add_memory_or_list_segments(&self, searched: i64, spans: &[Span], oldest: &mut Oldest) -> Option<Vec<Segment>> {
         let state = self.read();
         let next = state.segments.partition_point(|segment| segment.upto <= searched);
-        if let Some(segment) = state.segments.get(next) {
-            return Some(*segment);
+        if next < state.segments.len() {
+            return Some(state.segments[next..].to_vec());
         }
         for span in spans {
             oldest.extend(state.in_memory(oldest.narrow(*span)).take(oldest.limit));
