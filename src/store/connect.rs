@@ -81,10 +81,35 @@ pub(super) struct Writing {
 
 /// Opens a connection that writes, and checks that a commit on it is durable.
 pub(super) async fn connect_writer(path: &Path) -> Result<Writing, OpenError> {
-    let mut conn = writing_options(path).connect().await?;
+    let mut conn = writing_options(path).pragma("wal_autocheckpoint", "0").connect().await?;
     check_durable(&mut conn).await?;
     let incoming = Incoming::register(&mut conn).await?;
     Ok(Writing { conn, incoming })
+}
+
+/// Opens the connection that moves the WAL into the database.
+pub(super) async fn connect_checkpointer(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let mut conn = writing_options(path).connect().await?;
+    check_durable(&mut conn).await?;
+    Ok(conn)
+}
+
+/// What a checkpoint has found in the WAL, and how much of that is in the database now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Checkpointed {
+    pub(super) length_pages: u64,
+    pub(super) moved_pages: u64,
+}
+
+/// Moves the WAL into the database as far as nobody reads or writes it. Where another checkpoint is being made, nothing is moved.
+///
+/// Source: sqlite.org/pragma.html, "`wal_checkpoint`".
+#[expect(clippy::disallowed_methods, reason = "pragmas have no schema to be checked against")]
+pub(super) async fn checkpoint(conn: &mut SqliteConnection) -> Result<Checkpointed, sqlx::Error> {
+    let (_, length, moved): (i64, i64, i64) = sqlx::query_as("pragma wal_checkpoint(passive)").fetch_one(conn).await?;
+    // Both are -1 where there is no WAL yet.
+    let pages = |pages: i64| u64::try_from(pages).unwrap_or(0);
+    Ok(Checkpointed { length_pages: pages(length), moved_pages: pages(moved) })
 }
 
 /// Opens the connection that migrates. Rebuilding a parent table with foreign keys on would delete its children.

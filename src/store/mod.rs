@@ -11,6 +11,7 @@
 mod backup;
 mod batch;
 mod check;
+mod checkpoint;
 mod connect;
 mod contact;
 mod copy;

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::interval_at;
 
 use super::batch::{self, Failure};
+use super::checkpoint::Checkpointer;
 use super::connect::{self, Writing};
 use super::directory::Directory;
 use super::draft::{Draft, Outcome, Refusal};
@@ -31,6 +32,9 @@ pub(super) const BATCH_BYTES: usize = 1024 * 1024;
 /// How much of the index is written behind a commit: at least a part of a segment, some ms, and more than was added.
 const SLICES_PER_SEGMENT: usize = 128;
 const SLICE_PER_ADDED: usize = 4;
+
+/// Pages that a slice of the index dirties, about: it is sorted.
+const SLICE_PAGES: u64 = 16;
 
 /// How often a stalled commit looks for drafts that have waited too long.
 const EXPIRE_EVERY: Duration = Duration::from_millis(200);
@@ -90,6 +94,7 @@ struct WritingConnection {
     writing: Option<Writing>,
     readers: SqlitePool,
     log_readers: LogReaders,
+    checkpointer: Checkpointer,
     /// Kept to the end, for it holds the lock file.
     _lock: super::lock::DatabaseLock,
 }
@@ -103,8 +108,16 @@ impl<T: Send + 'static> Writer<T> {
     ) -> Result<Self, OpenError> {
         let Database { path, mut writer, readers, log_readers, index, lock, .. } = database;
         let directory = Directory::load(&mut writer.conn).await?;
+        let checkpointer = Checkpointer::start(&path).await?;
         Ok(Self {
-            database: WritingConnection { path, writing: Some(writer), readers, log_readers, _lock: lock },
+            database: WritingConnection {
+                path,
+                writing: Some(writer),
+                readers,
+                log_readers,
+                checkpointer,
+                _lock: lock,
+            },
             directory,
             index,
             filling: None,
@@ -220,7 +233,9 @@ impl<T: Send + 'static> Writer<T> {
         let messages = self.index.segment_messages().div_ceil(SLICES_PER_SEGMENT).max(SLICE_PER_ADDED * added);
         let written = async {
             let writing = self.database.connection().await?;
-            filling.write_slice(writing, &self.index, messages).await.map_err(Failure::from)
+            let is_whole = filling.write_slice(writing, &self.index, messages).await?;
+            self.database.checkpointer.grew(SLICE_PAGES);
+            Ok(is_whole)
         };
         match written.await {
             Ok(true) => self.filling = None,
@@ -262,7 +277,9 @@ impl<T: Send + 'static> Writer<T> {
         let Self { database, queue, outcomes, .. } = self;
         let committing = async {
             let writing = database.connection().await?;
-            batch::commit(writing, planned, head, now_ms).await.map_err(Failure::from)
+            let removed = batch::commit(writing, planned, head, now_ms).await?;
+            database.checkpointer.grew(dirtied_pages(planned));
+            Ok(removed)
         };
         tokio::pin!(committing);
         let mut ticks = interval_at((Instant::now() + EXPIRE_EVERY).into(), EXPIRE_EVERY);
@@ -330,12 +347,26 @@ impl<T> Queue<T> {
     }
 }
 
+/// About how many pages a commit dirties: some in any case, and what messages add to the log.
+fn dirtied_pages(planned: &[(Draft, Plan)]) -> u64 {
+    /// Units: pages, of a commit, and of a change that is no message.
+    const LEAST_PAGES: u64 = 2;
+    /// Units: bytes, of a message besides its content, and of a page.
+    const MESSAGE_BYTES: usize = 100;
+    const PAGE_BYTES: u64 = 4096;
+    let changes = planned.iter().filter(|(_, plan)| plan.needs_statement()).count() as u64;
+    let bytes: usize = planned.iter().map(|(draft, _)| draft.content_bytes() + MESSAGE_BYTES).sum();
+    LEAST_PAGES * (1 + changes) + bytes as u64 / PAGE_BYTES
+}
+
 impl WritingConnection {
+    /// The connection, after a checkpoint where the WAL is long.
     async fn connection(&mut self) -> Result<&mut Writing, OpenError> {
-        let writing = match self.writing.take() {
+        let mut writing = match self.writing.take() {
             Some(writing) => writing,
             None => connect::connect_writer(&self.path).await?,
         };
+        self.checkpointer.keep_short(&mut writing.conn).await;
         Ok(self.writing.insert(writing))
     }
 
@@ -351,6 +382,7 @@ impl WritingConnection {
     async fn close(mut self) {
         self.readers.close().await;
         self.log_readers.close().await;
+        self.checkpointer.stop().await;
         if let Some(writing) = self.writing.take() {
             connect::close(writing).await;
         }

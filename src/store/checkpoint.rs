@@ -1,0 +1,180 @@
+//! Moving the WAL into the database, on a connection of its own, so that no commit waits for it.
+//!
+//! SQLite would do so in the commit that makes the WAL long, for some 20 ms. What is in the WAL is durable, so a checkpoint that
+//! fails loses nothing: it is logged and tried again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::OpenError;
+use super::connect::{Checkpointed, checkpoint, connect_checkpointer};
+
+/// How much commits put into the WAL between two checkpoints: SQLite's own measure. Units: pages.
+const EVERY_PAGES: u64 = 1000;
+
+/// A WAL that is longer makes the writer wait for a checkpoint, after which it begins at the front again: while commits follow one
+/// another it never gets to that by itself. Units: pages, 64 MiB of them.
+const LONG_PAGES: u64 = 16_384;
+
+/// How long after a checkpoint that failed the next is tried.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What the writer and the checkpointer know of the WAL.
+#[derive(Debug, Default)]
+struct Wal {
+    /// What was put in since the last checkpoint, about. Units: pages.
+    grown_pages: AtomicU64,
+    /// As of the last checkpoint, and what was put in since, unless that checkpoint has moved all of it. Units: pages.
+    length_pages: AtomicU64,
+    is_over: AtomicBool,
+    /// Tells the checkpointer that there is something to do.
+    due: Notify,
+}
+
+/// The writer's side.
+#[derive(Debug)]
+pub(super) struct Checkpointer {
+    wal: Arc<Wal>,
+    running: JoinHandle<()>,
+}
+
+impl Checkpointer {
+    /// Opens the connection and starts the task.
+    pub(super) async fn start(path: &Path) -> Result<Self, OpenError> {
+        let conn = connect_checkpointer(path).await?;
+        let wal = Arc::new(Wal::default());
+        let running = tokio::spawn(run(Arc::clone(&wal), conn));
+        Ok(Self { wal, running })
+    }
+
+    /// Notes that a commit has put about so much into the WAL.
+    pub(super) fn grew(&self, pages: u64) {
+        self.wal.length_pages.fetch_add(pages, Ordering::Relaxed);
+        if self.wal.grown_pages.fetch_add(pages, Ordering::Relaxed) + pages >= EVERY_PAGES {
+            self.wal.due.notify_one();
+        }
+    }
+
+    /// Makes a checkpoint on the writer's own connection where the WAL is long. To be called between two commits.
+    pub(super) async fn keep_short(&self, writer: &mut SqliteConnection) {
+        if self.wal.length_pages.load(Ordering::Relaxed) >= LONG_PAGES {
+            self.wal.note(&checkpoint(writer).await);
+        }
+    }
+
+    /// Ends the task and closes its connection.
+    pub(super) async fn stop(self) {
+        self.wal.is_over.store(true, Ordering::Relaxed);
+        self.wal.due.notify_one();
+        if let Err(err) = self.running.await {
+            tracing::warn!(error = %err, "the checkpointer has ended");
+        }
+    }
+}
+
+impl Wal {
+    /// Notes what a checkpoint has found and moved; whether it has worked.
+    fn note(&self, checkpointed: &Result<Checkpointed, sqlx::Error>) -> bool {
+        let length_pages = match checkpointed {
+            // The next commit begins at the front.
+            Ok(Checkpointed { length_pages, moved_pages }) if length_pages == moved_pages => 0,
+            Ok(Checkpointed { length_pages, .. }) => *length_pages,
+            Err(err) => {
+                tracing::warn!(error = %err, "the write-ahead log was not moved into the database; it grows meanwhile");
+                0
+            }
+        };
+        self.length_pages.store(length_pages, Ordering::Relaxed);
+        checkpointed.is_ok()
+    }
+}
+
+async fn run(wal: Arc<Wal>, mut conn: SqliteConnection) {
+    loop {
+        wal.due.notified().await;
+        if wal.is_over.load(Ordering::Relaxed) {
+            break;
+        }
+        wal.grown_pages.store(0, Ordering::Relaxed);
+        if !wal.note(&checkpoint(&mut conn).await) {
+            sleep(RETRY_AFTER).await;
+        }
+    }
+    // What is left, the writer moves.
+    if let Err(err) = conn.close().await {
+        tracing::warn!(error = %err, "closing the checkpointer's connection");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::store::connect::{Writing, connect_writer};
+    use crate::store::lock::create_private;
+    use crate::store::migrate::{self, MIGRATOR};
+
+    /// A database with a change in its WAL that is not moved by itself, and the length of the file without it.
+    async fn grown() -> (tempfile::TempDir, PathBuf, Writing, u64) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("test.db");
+        create_private(&path).unwrap();
+        migrate::migrate(&path, 0, &MIGRATOR).await.unwrap();
+        let mut writing = connect_writer(&path).await.unwrap();
+        let length = length(&path);
+        sqlx::query!(
+            "insert into users (user_id, username, username_key, password_hash, registered_at_ms)
+            select value, 'u' || value, 'u' || value, printf('$argon2id$%.*c', 100000, 'x'), 0 from json_each('[1, 2, 3]')"
+        )
+        .execute(&mut writing.conn)
+        .await
+        .unwrap();
+        (directory, path, writing, length)
+    }
+
+    fn length(path: &Path) -> u64 {
+        path.metadata().unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_is_made_beside_the_writer_once_it_has_written_enough() {
+        let (_directory, path, _writing, before) = grown().await;
+        let checkpointer = Checkpointer::start(&path).await.unwrap();
+
+        checkpointer.grew(EVERY_PAGES - 1);
+        assert_eq!(length(&path), before);
+        checkpointer.grew(1);
+
+        let moved = async {
+            while length(&path) == before {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), moved).await.expect("a checkpoint within ten seconds");
+        checkpointer.stop().await;
+    }
+
+    #[tokio::test]
+    async fn the_writer_moves_a_wal_that_has_become_long() {
+        let (_directory, path, mut writing, before) = grown().await;
+        let wal = Arc::new(Wal::default());
+        let checkpointer = Checkpointer { wal: Arc::clone(&wal), running: tokio::spawn(async {}) };
+
+        checkpointer.grew(LONG_PAGES - 1);
+        checkpointer.keep_short(&mut writing.conn).await;
+        assert_eq!(length(&path), before);
+        checkpointer.grew(1);
+        checkpointer.keep_short(&mut writing.conn).await;
+
+        assert!(length(&path) > before);
+        assert_eq!(wal.length_pages.load(Ordering::Relaxed), 0);
+    }
+}
