@@ -87,7 +87,7 @@ pub(super) async fn serve(stream: TcpStream, address: IpAddr, admitted: Admitted
         None => Box::pin(serve_stream(socket.clone(), socket, peer, service, shutdown)).await,
         Some(tls) => {
             let handshake = tokio::select! {
-                handshake = tls.accept(socket, limits.first_request_deadline) => handshake,
+                handshake = Box::pin(tls.accept(socket, limits.first_request_deadline)) => handshake,
                 () = shutdown.triggered() => return,
             };
             match handshake.map(tokio::io::split) {
@@ -282,7 +282,9 @@ impl Connection {
                         checking.get_or_insert_with(|| Box::pin(sleep(CHECK_AFTER)));
                     }
                 }
-                Some(Next::ReadOn(gap)) => self.service.read_on(&self.outbox, gap).await.map_err(io::Error::other)?,
+                Some(Next::ReadOn(gap)) => {
+                    Box::pin(self.service.read_on(&self.outbox, gap)).await.map_err(io::Error::other)?;
+                }
                 Some(Next::End) => return Ok(()),
                 None => {}
             }

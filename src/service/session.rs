@@ -88,7 +88,8 @@ impl Session {
             }
             other => {
                 self.outbox.answered_before(sequence).await;
-                self.handle_alone(sequence, other).await
+                // In a box while it lasts: a connection's future would keep room for the longest of them, thousands of bytes.
+                Box::pin(self.handle_alone(sequence, other)).await
             }
         };
         if let Err(err) = handled {
@@ -364,12 +365,19 @@ impl Session {
     }
 
     /// Queues a message, to be answered while the connection goes on.
-    async fn submit_message(&self, sequence: u64, draft: Result<Draft, ServiceError>) -> Result<(), ServiceError> {
-        self.queue(draft?, Ticket::Message(self.reply(sequence, true)), Instant::now()).await
+    fn submit_message(
+        &self,
+        sequence: u64,
+        draft: Result<Draft, ServiceError>,
+    ) -> impl Future<Output = Result<(), ServiceError>> {
+        let queued = draft.map(|draft| self.queue(draft, Ticket::Message(self.reply(sequence, true)), Instant::now()));
+        async move { queued?.await }
     }
 
-    async fn queue(&self, draft: Draft, ticket: Ticket, since: Instant) -> Result<(), ServiceError> {
-        self.service.store.submit(draft, ticket, since).await.map_err(|_| Refusal::Busy.into())
+    /// Queues a draft at once if there is room. What is returned waits until there is.
+    fn queue(&self, draft: Draft, ticket: Ticket, since: Instant) -> impl Future<Output = Result<(), ServiceError>> {
+        let queued = self.service.store.submit(draft, ticket, since);
+        async move { queued.await.map_err(|_| Refusal::Busy.into()) }
     }
 
     fn reply(&self, sequence: u64, shows_user: bool) -> Reply {

@@ -52,6 +52,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::SqlitePool;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
@@ -166,28 +167,48 @@ impl<T: Send + 'static> Store<T> {
         Ok(Opened { store, path, committed, head, epoch, quick_check, writer: tokio::spawn(writer.run()) })
     }
 
-    /// Queues a draft; its outcome comes, in commit order, with `ticket`. It waits for the writer until it has waited for as long
-    /// as a request may, counted from `since`.
+    /// Queues a draft, at once if there is room; its outcome comes, in commit order, with `ticket`. What is returned waits for the
+    /// writer until it has waited for as long as a request may, counted from `since`.
     ///
     /// # Errors
     /// The ticket, when the queue stayed full for so long: nothing was or will be written.
-    pub async fn submit(&self, draft: Draft, ticket: T, since: Instant) -> Result<(), T> {
-        let content_bytes = draft.content_bytes();
-        let reserved = match self.try_reserve(content_bytes) {
-            Some(reserved) => Some(reserved),
-            None => timeout_at((since + self.busy_after).into(), self.reserve(content_bytes)).await.ok().flatten(),
-        };
-        let Some((place, room)) = reserved else { return Err(ticket) };
-        // The writer gives it back when it takes the draft.
-        room.forget();
-        place.send(Queued { draft, ticket, since });
-        Ok(())
+    pub fn submit(&self, draft: Draft, ticket: T, since: Instant) -> impl Future<Output = Result<(), T>> {
+        let full = self.try_submit(draft, ticket, since).err();
+        async move {
+            match full {
+                None => Ok(()),
+                // In a box, for it is rare and long: every connection's future would keep room for it.
+                Some(full) => Box::pin(self.wait_for_room(full)).await,
+            }
+        }
     }
 
-    /// As [`Store::reserve`], if there is both now; nobody is overtaken, for who waits is given what comes free.
-    fn try_reserve(&self, bytes: usize) -> Option<(mpsc::Permit<'_, Queued<T>>, SemaphorePermit<'_>)> {
-        let room = self.room.try_acquire_many(room_of(bytes)).ok()?;
-        Some((self.drafts.try_reserve().ok()?, room))
+    /// Queues a draft if there is a place and room for it now; nobody is overtaken, for who waits is given what comes free.
+    fn try_submit(&self, draft: Draft, ticket: T, since: Instant) -> Result<(), Box<Queued<T>>> {
+        let queued = Queued { draft, ticket, since };
+        let Ok(room) = self.room.try_acquire_many(room_of(queued.draft.content_bytes())) else {
+            return Err(Box::new(queued));
+        };
+        match self.drafts.try_send(queued) {
+            Ok(()) => {
+                // The writer gives it back when it takes the draft.
+                room.forget();
+                Ok(())
+            }
+            Err(TrySendError::Full(queued) | TrySendError::Closed(queued)) => Err(Box::new(queued)),
+        }
+    }
+
+    async fn wait_for_room(&self, queued: Box<Queued<T>>) -> Result<(), T> {
+        let reserving = self.reserve(queued.draft.content_bytes());
+        match timeout_at((queued.since + self.busy_after).into(), reserving).await {
+            Ok(Some((place, room))) => {
+                room.forget();
+                place.send(*queued);
+                Ok(())
+            }
+            Ok(None) | Err(_) => Err(queued.ticket),
+        }
     }
 
     /// A place in the queue, and room for so many bytes; `None` when the writer has ended.
