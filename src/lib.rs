@@ -25,8 +25,9 @@
 //!   [`protocol`] alone.
 //! - [`conformance`]: whether a server, this or another, does what docs/PROTOCOL.md says. It uses [`protocol`] for the names of
 //!   the framings, and [`config`] for the default limits. *It sees no more of a server than its socket.*
-//! - [`mod@bench`]: what a server can do, measured by a load of many people. It uses [`client`] and [`protocol`]; the server is a
-//!   process of its own. *No figure without an account of every message.*
+//! - [`mod@bench`]: what a server can do, measured by a load of many people, and compared with the least that the same work takes.
+//!   The server is a process of its own. It uses [`client`] and [`protocol`], and [`store`] to fill a file beforehand. *No figure
+//!   without an account of every message.*
 //!
 //! # Invariants
 //!

@@ -62,8 +62,8 @@ async fn measure(
     let Comparison { old, new, directory, load, .. } = asked;
     let new = new.clone().map_or_else(this_binary, Ok)?;
     progress.say(&format!("{}: setting up", scenario.name()));
-    let mut old = Arena::open(scenario, Target::start(old, directory).await?, load).await?;
-    let mut new = Arena::open(scenario, Target::start(&new, directory).await?, load).await?;
+    let mut old = Arena::open(scenario, Target::start(old, directory, load).await?, load).await?;
+    let mut new = Arena::open(scenario, Target::start(&new, directory, load).await?, load).await?;
     'rounds: for number in 1..=load.rounds {
         for (arena, which) in [(&mut old, "old"), (&mut new, "new")] {
             progress.say(&format!("{}: round {number} of {}, {which}", scenario.name(), load.rounds));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::client::ClientError;
 use crate::protocol::CodecError;
+use crate::store::{OpenError, StoreError};
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,12 @@ pub enum BenchError {
         /// How long.
         seconds: u64,
     },
+    /// A file to be filled before the server starts cannot be opened.
+    #[error("the file that is filled")]
+    Open(#[from] OpenError),
+    /// A file to be filled before the server starts takes nothing.
+    #[error("the file that is filled")]
+    Store(#[from] StoreError),
     /// `SQLite` as a floor.
     #[error("the floor in SQLite")]
     Sqlite(#[from] rusqlite::Error),

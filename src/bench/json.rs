@@ -28,6 +28,8 @@ fn settings(load: &Load) -> Value {
         "conversations": load.conversations,
         "content_bytes": load.content_bytes,
         "rate_per_s": load.rate,
+        "preloaded_messages": load.preload.map(|preload| preload.messages),
+        "preloaded_users": load.preload.map(|preload| preload.users),
     })
 }
 

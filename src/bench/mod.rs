@@ -15,6 +15,7 @@ mod floor;
 mod json;
 mod load;
 mod options;
+mod preload;
 mod process;
 mod progress;
 mod report;
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 pub use compare::compare;
 pub use error::BenchError;
 pub use options::{Comparison, Load, Options, PATIENCE};
+pub use preload::Preload;
 pub use scenario::Scenario;
 
 use arena::Arena;
@@ -73,7 +75,7 @@ async fn measure(scenario: Scenario, options: &Options, progress: &Progress) -> 
     progress.say(&format!("{name}: setting up"));
     let target = match &options.address {
         Some(address) => Target::Foreign(address.clone()),
-        None => Target::start(&this_binary()?, &options.directory).await?,
+        None => Target::start(&this_binary()?, &options.directory, &options.load).await?,
     };
     let mut arena = Arena::open(scenario, target, &options.load).await?;
     for number in 1..=options.load.rounds {

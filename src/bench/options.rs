@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::load::stage::Pace;
 use super::load::talk::Timing;
+use super::preload::Preload;
 use super::scenario::Scenario;
 
 /// How long is waited for messages that do not come, unless asked otherwise. A server under load takes tenths of a second.
@@ -73,6 +74,8 @@ pub struct Load {
     pub conversations: u32,
     /// Units: bytes of a message's content.
     pub content_bytes: usize,
+    /// What is in the file before the server starts; `None` is nothing.
+    pub preload: Option<Preload>,
     /// Messages a second in all, whatever becomes of them; `None` sends when earlier ones are through.
     pub rate: Option<f64>,
 }

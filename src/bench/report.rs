@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::figure::{Figure, Part, Unit};
 use super::load::stage::Account;
 use super::options::Load;
+use super::preload::Preload;
 use super::result::{Outcome, Summary};
 
 /// Writes a table for one scenario.
@@ -33,10 +34,15 @@ pub(super) fn heading(outcome: &Outcome, load: &Load) -> String {
         1 => "1 round".to_owned(),
         count => format!("{count} rounds"),
     };
-    if outcome.scenario.restarts_server() {
-        return format!("{name}: {setting}{separator}{rounds}");
-    }
-    format!("{name}: {setting}{separator}{rounds} of {} s", load.measured.as_secs_f64())
+    let time = match outcome.scenario.restarts_server() {
+        true => String::new(),
+        false => format!(" of {} s", load.measured.as_secs_f64()),
+    };
+    let preload = load.preload.map(|Preload { messages, users }| {
+        let [messages, users] = [messages, users].map(|count| grouped(count.into()));
+        format!("; {messages} messages of {users} users before")
+    });
+    format!("{name}: {setting}{separator}{rounds}{time}{}", preload.unwrap_or_default())
 }
 
 fn write_line(out: &mut impl Write, figure: &Figure, summary: Option<Summary>) -> io::Result<()> {
@@ -56,9 +62,11 @@ pub(super) fn write_account(out: &mut impl Write, which: &str, outcome: &Outcome
     if sent == 0 && account.is_right() {
         return Ok(());
     }
-    write!(out, "  {which}{} sent, {} answered, ", grouped(sent as f64), grouped(answered as f64))?;
-    if received > 0 {
-        write!(out, "{} received, ", grouped(received as f64))?;
+    write!(out, "  {which}{} sent, ", grouped(sent as f64))?;
+    for (count, what) in [(answered, "answered"), (received, "received")] {
+        if count > 0 {
+            write!(out, "{} {what}, ", grouped(count as f64))?;
+        }
     }
     if account.is_right() {
         writeln!(out, "each once and in order")?;

@@ -14,6 +14,8 @@ use tokio::time::{sleep, timeout};
 
 use super::directory::TemporaryDirectory;
 use super::error::BenchError;
+use super::options::Load;
+use super::preload;
 use super::process::{Usage, memory_bytes};
 
 /// How long a server may take to listen: a large file may have to be migrated or recovered first.
@@ -55,8 +57,12 @@ pub(super) enum Target {
 
 impl Target {
     /// Starts `binary` on a file of its own in a directory of its own in `parent`.
-    pub(super) async fn start(binary: &Path, parent: &Path) -> Result<Self, BenchError> {
-        OwnServer::start(binary, TemporaryDirectory::new(parent)?).await.map(Self::Own)
+    pub(super) async fn start(binary: &Path, parent: &Path, load: &Load) -> Result<Self, BenchError> {
+        let directory = TemporaryDirectory::new(parent)?;
+        if let Some(preload) = load.preload {
+            preload::fill(&directory.path().join(DATABASE), preload, load.content_bytes).await?;
+        }
+        OwnServer::start(binary, directory).await.map(Self::Own)
     }
 
     /// Where the server's files are, if they are the benchmark's own.

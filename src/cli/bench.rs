@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::host_and_port;
-use crate::bench::{Comparison, Load, Options, PATIENCE, Scenario};
+use crate::bench::{Comparison, Load, Options, PATIENCE, Preload, Scenario};
 
 /// Units: bytes of the shortest content, which says whose a message is, which one, and when it was sent.
 const MIN_CONTENT_BYTES: i64 = 32;
@@ -143,6 +143,10 @@ pub struct LoadFlags {
     /// Conversations that they are of
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub conversations: u32,
+    /// Fill the file before the server starts: with so many messages, half of them said in groups, of so many users. The program
+    /// that runs fills it, so an older one that is compared may not be able to read it
+    #[arg(long, value_name = "MESSAGES,USERS", value_parser = preload)]
+    pub preload: Option<Preload>,
     /// Bytes of a message
     #[arg(long, value_name = "BYTES", default_value_t = 100,
           value_parser = clap::value_parser!(u32).range(MIN_CONTENT_BYTES..=MAX_CONTENT_BYTES))]
@@ -156,6 +160,14 @@ pub struct LoadFlags {
 fn some_seconds(text: &str) -> Result<Duration, &'static str> {
     let seconds = text.parse().ok().filter(|seconds| (0.01..=86_400.0).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or("a number of seconds from 0.01 to 86400 is needed")
+}
+
+fn preload(text: &str) -> Result<Preload, &'static str> {
+    let numbers =
+        text.split_once(',').and_then(|(messages, users)| Some((messages.parse().ok()?, users.parse().ok()?)));
+    let numbers = numbers.filter(|&(_, users)| (2..=1_000_000).contains(&users));
+    let numbers = numbers.ok_or("a number of messages and one of users, from 2 to 1000000, are needed: 1000000,10000");
+    numbers.map(|(messages, users)| Preload { messages, users })
 }
 
 fn some_rate(text: &str) -> Result<f64, &'static str> {
@@ -180,6 +192,9 @@ impl Bench {
         }
         if address.is_some() && self.dir.is_some() {
             return Err("--dir is for the files of a server that is started, not for one that is there");
+        }
+        if address.is_some() && self.load.preload.is_some() {
+            return Err("--preload fills the file of a server that is started, not of one that is there");
         }
         if scenarios.is_empty() {
             scenarios.extend(Scenario::USUAL);
@@ -236,6 +251,7 @@ impl LoadFlags {
             connections: self.connections.map(|count| count as usize),
             messages: self.messages,
             conversations: self.conversations,
+            preload: self.preload,
             content_bytes: self.size as usize,
             rate: self.rate,
         }

@@ -32,6 +32,7 @@ fn little(address: SocketAddr, scenario: Scenario) -> Options {
         messages: 300,
         conversations: 3,
         content_bytes: 50,
+        preload: None,
         rate: None,
     };
     let directory = PathBuf::new();
@@ -184,10 +185,12 @@ fn the_program_measures_a_server_of_its_own_and_leaves_nothing_behind() {
 
 #[test]
 fn people_read_a_table() {
-    let (code, said, complaint) = program(&[&["ping-pong"], &SHORT[..]].concat());
+    let (code, said, complaint) = program(&[&["ping-pong", "--preload", "2000,20"], &SHORT[..]].concat());
 
     assert_eq!((code, &*complaint), (Some(0), ""), "{said}");
-    assert!(said.starts_with("ping-pong: one under way, 100 bytes, version 1; 2 rounds of 0.3 s\n"), "{said}");
+    let heading =
+        "ping-pong: one under way, 100 bytes, version 1; 2 rounds of 0.3 s; 2,000 messages of 20 users before\n";
+    assert!(said.starts_with(heading), "{said}");
     assert!(said.contains("received, each once and in order\n"), "{said}");
 }
 
@@ -232,6 +235,8 @@ fn wrong_usage_is_refused_with_a_sentence() {
         (&["127.0.0.1:1", "--dir", "."], "--dir is for the files of a server that is started"),
         (&["--size", "31"], "31 is not in 32..=16384"),
         (&["--rate", "0"], "a number from 0.1 to 10000000 is needed"),
+        (&["127.0.0.1:1", "--preload", "5,5"], "--preload fills the file of a server that is started"),
+        (&["--preload", "5,1"], "a number of messages and one of users"),
         (&["login", "--rate", "5"], "--rate is one of messages"),
         (&["compare", "old", "--scenario", "idle", "--rate", "5"], "--rate is one of messages"),
         (&["reconnect", "127.0.0.1:1"], "reconnect stops and starts the server"),

@@ -7,6 +7,7 @@ use crate::bench::load::content::{FILLER, MARK_BYTES, Mark};
 use crate::bench::load::people::{People, Present, in_parallel};
 use crate::bench::load::wire::Wire;
 use crate::bench::options::Load;
+use crate::bench::report::grouped;
 use crate::bench::server::Target;
 use crate::client::Login;
 use crate::protocol::{Request, Response};
@@ -47,6 +48,14 @@ impl Backlog {
 
     pub(super) fn messages(&self) -> usize {
         self.ids.iter().map(Vec::len).sum()
+    }
+
+    /// How much there is, in words.
+    pub(super) fn setting(&self) -> String {
+        match self.ids.len() {
+            1 => format!("{} messages of one conversation", grouped(self.messages() as f64)),
+            count => format!("{} messages of {count} conversations", grouped(self.messages() as f64)),
+        }
     }
 
     /// The name of somebody who has said something.

@@ -39,8 +39,7 @@ impl History {
     }
 
     pub(super) fn setting(&self) -> String {
-        let (messages, conversations) = (self.backlog.messages(), self.backlog.ids.len());
-        format!("{} at once, pages of {PAGE} out of {messages} messages of {conversations} conversations", self.readers)
+        format!("{} at once, pages of {PAGE} out of {}", self.readers, self.backlog.setting())
     }
 
     pub(super) async fn round(&mut self, load: &Load, target: &Target) -> Result<Round, BenchError> {

@@ -27,7 +27,7 @@ impl Sync {
     }
 
     pub(super) fn setting(&self) -> String {
-        format!("{} messages of {} conversations", self.0.messages(), self.0.ids.len())
+        self.0.setting()
     }
 
     pub(super) async fn round(&mut self, load: &Load, target: &Target) -> Result<Round, BenchError> {
