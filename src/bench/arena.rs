@@ -16,14 +16,20 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    pub(super) async fn open(scenario: Scenario, target: Target, load: &Load) -> Result<Self, BenchError> {
-        let prepared = scenario::prepare(scenario, load, &target).await?;
+    pub(super) async fn open(scenario: Scenario, mut target: Target, load: &Load) -> Result<Self, BenchError> {
+        let prepared = match scenario::prepare(scenario, load, &target).await {
+            Ok(prepared) => prepared,
+            Err(err) => return Err(target.explain(err).await),
+        };
         Ok(Self { scenario, prepared, target, rounds: Vec::new() })
     }
 
     /// One more round. Returns whether another makes sense: where messages are missing, they would be missing in its window, too.
     pub(super) async fn round(&mut self, load: &Load, has_floors: bool) -> Result<bool, BenchError> {
-        let mut round = self.prepared.round(load, &mut self.target).await?;
+        let mut round = match self.prepared.round(load, &mut self.target).await {
+            Ok(round) => round,
+            Err(err) => return Err(self.target.explain(err).await),
+        };
         let is_right = round.account.is_right();
         if let Some(directory) = self.target.directory().filter(|_| is_right && has_floors) {
             self.prepared.add_floors(&mut round, load, directory).await?;

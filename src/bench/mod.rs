@@ -23,6 +23,7 @@ mod result;
 mod scenario;
 mod server;
 mod statistics;
+mod told;
 
 use std::io::Write;
 use std::path::PathBuf;

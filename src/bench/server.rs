@@ -1,10 +1,9 @@
 //! The server under test: a child process on a file of its own, or one that is there already.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,15 +16,13 @@ use super::error::BenchError;
 use super::options::Load;
 use super::preload;
 use super::process::{Usage, memory_bytes};
+use super::told::{Committed, Told};
 
 /// How long a server may take to listen: a large file may have to be migrated or recovered first.
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
 /// How long a server may take to end before it is killed; it gives its own connections 3 s.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
-
-/// Lines of a server's log that are kept to say why it has ended.
-const KEPT_LINES: usize = 5;
 
 /// The file of a server of the benchmark's own.
 const DATABASE: &str = "bench.db";
@@ -100,8 +97,16 @@ impl Target {
     /// What the writer has told so far.
     pub(super) fn committed(&self) -> Option<Committed> {
         match self {
-            Self::Own(server) => lock(&server.told).committed,
+            Self::Own(server) => lock(&server.told).committed(),
             Self::Foreign(_) => None,
+        }
+    }
+
+    /// Why something failed: where a server of the benchmark's own has ended by itself, that is why.
+    pub(super) async fn explain(&mut self, err: BenchError) -> BenchError {
+        match self {
+            Self::Own(server) => server.explain(err).await,
+            Self::Foreign(_) => err,
         }
     }
 
@@ -121,22 +126,6 @@ impl Target {
     }
 }
 
-/// Sums of what a server's writer has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Committed {
-    commits: u64,
-    messages: u64,
-}
-
-impl Committed {
-    /// Commits for each message between two moments; `None` where nothing was committed between them.
-    pub(super) fn commits_per_message(self, earlier: Self) -> Option<f64> {
-        let (commits, messages) =
-            (self.commits.saturating_sub(earlier.commits), self.messages.saturating_sub(earlier.messages));
-        (messages > 0).then(|| commits as f64 / messages as f64)
-    }
-}
-
 /// A server that this process has started; killed when this is dropped.
 #[derive(Debug)]
 pub(super) struct OwnServer {
@@ -145,13 +134,6 @@ pub(super) struct OwnServer {
     address: SocketAddr,
     told: Arc<Mutex<Told>>,
     directory: TemporaryDirectory,
-}
-
-/// What a server has logged.
-#[derive(Debug, Default)]
-struct Told {
-    committed: Option<Committed>,
-    last: VecDeque<String>,
 }
 
 impl OwnServer {
@@ -202,29 +184,41 @@ impl OwnServer {
         Err(self.failed(format!("it still runs {STOP_DEADLINE:?} after SIGTERM")))
     }
 
+    async fn explain(&mut self, err: BenchError) -> BenchError {
+        let is_broken = matches!(err, BenchError::Closed | BenchError::Io(_));
+        if is_broken && let Some(status) = self.ended().await {
+            let said = format!("{status}: {}", self.said());
+            return BenchError::Server { what: "the server has ended by itself:", binary: self.binary.clone(), said };
+        }
+        err
+    }
+
     fn failed(&self, said: String) -> BenchError {
         BenchError::Server { what: "the server did not end well:", binary: self.binary.clone(), said }
     }
 
     /// Why it does not listen: its last lines, which may come a moment after its stdout has ended.
     async fn last_words(&mut self) -> String {
-        for _ in 0..100 {
-            if self.child.try_wait().is_ok_and(|status| status.is_some()) {
-                break;
-            }
-            sleep(Duration::from_millis(10)).await;
+        match self.ended().await {
+            Some(status) => format!("{status}: {}", self.said()),
+            None => self.said(),
         }
-        sleep(Duration::from_millis(10)).await;
-        self.said()
+    }
+
+    /// How it has ended, if it does so within a moment; its last lines are there by then.
+    async fn ended(&mut self) -> Option<ExitStatus> {
+        for _ in 0..100 {
+            let status = self.child.try_wait().ok().flatten();
+            sleep(Duration::from_millis(10)).await;
+            if status.is_some() {
+                return status;
+            }
+        }
+        None
     }
 
     fn said(&self) -> String {
-        let told = lock(&self.told);
-        if told.last.is_empty() {
-            "it has said nothing".to_owned()
-        } else {
-            told.last.iter().cloned().collect::<Vec<_>>().join("\n")
-        }
+        lock(&self.told).last_lines()
     }
 }
 
@@ -281,27 +275,6 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     line.split([' ', ',']).find_map(|word| word.parse().ok())
 }
 
-impl Told {
-    fn hear(&mut self, line: String) {
-        match committed_in(&line) {
-            Some(committed) => self.committed = Some(committed),
-            None => {
-                self.last.push_back(line);
-                if self.last.len() > KEPT_LINES {
-                    self.last.pop_front();
-                }
-            }
-        }
-    }
-}
-
-/// The sums in a line of `store::tally`, as `--log-format json` writes it.
-fn committed_in(line: &str) -> Option<Committed> {
-    let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    let sum = |name: &str| line.get("fields")?.get(name)?.as_u64();
-    Some(Committed { commits: sum("commits")?, messages: sum("messages")? })
-}
-
 fn lock(told: &Mutex<Told>) -> std::sync::MutexGuard<'_, Told> {
     told.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -316,28 +289,5 @@ mod tests {
 
         assert_eq!(address_in(line), Some("127.0.0.1:4242".parse().unwrap()));
         assert_eq!(address_in("chinwag: the port is taken"), None);
-    }
-
-    #[test]
-    fn sums_are_told_from_other_lines() {
-        let mut told = Told::default();
-        for line in [
-            r#"{"level":"DEBUG","fields":{"message":"messages committed so far","commits":2,"messages":70},"target":"x"}"#,
-            r#"{"level":"WARN","fields":{"message":"the database takes nothing at the moment"}}"#,
-            "thread main panicked",
-        ] {
-            told.hear(line.to_owned());
-        }
-
-        assert_eq!(told.committed, Some(Committed { commits: 2, messages: 70 }));
-        assert_eq!(told.last.len(), 2);
-    }
-
-    #[test]
-    fn commits_are_counted_between_two_moments() {
-        let [earlier, later] = [(10, 100), (12, 140)].map(|(commits, messages)| Committed { commits, messages });
-
-        assert_eq!(later.commits_per_message(earlier), Some(0.05));
-        assert_eq!(later.commits_per_message(later), None);
     }
 }

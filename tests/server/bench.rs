@@ -1,10 +1,13 @@
 //! The benchmark: it measures what it says, and sees what a server does wrong.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use chinwag::bench::{self, BenchError, Load, Options, Scenario, Verdict};
+use rusqlite::{Connection, OpenFlags};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -181,6 +184,64 @@ fn the_program_measures_a_server_of_its_own_and_leaves_nothing_behind() {
             assert!(figures.values().all(Value::is_object), "{report:#}");
         }
     }
+}
+
+/// Whether somebody is registered in a database below `directory`.
+fn has_users(directory: &Path) -> bool {
+    let mut entries = directory.read_dir().unwrap().map_while(Result::ok);
+    entries.any(|entry| {
+        let conn = Connection::open_with_flags(entry.path().join("bench.db"), OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let count = conn.and_then(|conn| conn.query_row("select count(*) from users", [], |row| row.get(0)));
+        count.is_ok_and(|count: i64| count > 0)
+    })
+}
+
+/// Starts the program and waits until its load has begun to register users.
+fn started(directory: &Path) -> Child {
+    let arguments = ["bench", "whisper", "--pairs", "1", "--seconds", "60"];
+    let program = command(directory, &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while !has_users(directory) {
+        assert!(began.elapsed() < DEADLINE, "waited {DEADLINE:?} for a user");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    program
+}
+
+/// The processes that this one has started.
+fn children(program: &Child) -> Vec<Pid> {
+    let id = program.id();
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    children.split_whitespace().map(|id| Pid::from_raw(id.parse().unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn an_interrupted_run_takes_its_server_and_its_files_with_it() {
+    let directory = scratch();
+    let program = started(directory.path());
+    let servers = children(&program);
+    assert_eq!(servers.len(), 1);
+
+    kill_process(Pid::from_child(&program), Signal::INT).unwrap();
+    let output = program.wait_with_output().unwrap();
+
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+    assert!(test_kill_process(servers[0]).is_err());
+}
+
+#[test]
+fn a_server_that_ends_by_itself_is_said_to_have() {
+    let directory = scratch();
+    let program = started(directory.path());
+
+    kill_process(children(&program)[0], Signal::KILL).unwrap();
+    let output = program.wait_with_output().unwrap();
+
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(complaint.starts_with("chinwag: the server has ended by itself: "), "{complaint}");
+    assert!(complaint.contains("signal: 9"), "{complaint}");
 }
 
 #[test]

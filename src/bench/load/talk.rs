@@ -1,13 +1,14 @@
 //! People who talk for a time, and what was measured of it.
 
+use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::cast::{Cast, To};
+use super::cast::{Cast, LanePlan, To};
 use super::clock::{thread_cpu_ns, whole_ns};
 use super::lane::Lane;
 use super::pacer::Pacer;
@@ -60,6 +61,14 @@ pub(crate) struct Talked<R> {
     pub(crate) readings: (R, R),
 }
 
+/// Where the measured part of a round begins or ends.
+struct Moment<R> {
+    reading: R,
+    at: Instant,
+    load_cpu_ns: u64,
+    account: Account,
+}
+
 impl Talk {
     /// Sets people up at a server.
     pub(crate) async fn at_server(cast: &Cast, people: &People, content_bytes: usize) -> Result<Self, BenchError> {
@@ -80,7 +89,7 @@ impl Talk {
     /// Seats people at connections that are ready for what they say.
     pub(crate) fn begin(cast: &Cast, wires: Vec<Wire>, template: impl Fn(usize, To) -> Template) -> Self {
         let wakes: Vec<Rc<Notify>> = wires.iter().map(|_| Rc::default()).collect();
-        let lane = |plan: &super::cast::LanePlan| {
+        let lane = |plan: &LanePlan| {
             let receivers = u32::try_from(cast.receivers(plan).len()).expect("far fewer");
             Lane::new(receivers, plan.window, plan.gives_to, Rc::clone(&wakes[plan.sender]))
         };
@@ -109,21 +118,25 @@ impl Talk {
         let pacing = self.start(pace);
         self.pass(timing.warm_up).await?;
         self.stage.open_window(whole_ns(timing.measured));
-        let first = (read(), thread_cpu_ns(), self.stage.clock.now_ns(), self.stage.account());
+        let first = self.moment(&read);
         self.pass(timing.measured).await?;
-        let last = (read(), thread_cpu_ns(), self.stage.clock.now_ns(), self.stage.account());
+        let last = self.moment(&read);
         self.stage.stop_sending();
         drop(pacing);
         self.settle(timing.patience).await?;
         Ok(Talked {
-            elapsed: Duration::from_nanos(last.2 - first.2),
-            answered: last.3.answered - first.3.answered,
-            received: last.3.received - first.3.received,
+            elapsed: last.at - first.at,
+            answered: last.account.answered - first.account.answered,
+            received: last.account.received - first.account.received,
             latencies: self.stage.latencies(),
-            load_cpu_ns: last.1 - first.1,
+            load_cpu_ns: last.load_cpu_ns - first.load_cpu_ns,
             account: self.account().since(&before),
-            readings: (first.0, last.0),
+            readings: (first.reading, last.reading),
         })
+    }
+
+    fn moment<R>(&self, read: impl Fn() -> R) -> Moment<R> {
+        Moment { reading: read(), at: Instant::now(), load_cpu_ns: thread_cpu_ns(), account: self.stage.account() }
     }
 
     /// How long what the server sends is.
@@ -200,8 +213,7 @@ async fn join_groups(cast: &Cast, people: &People, present: &mut Vec<Present>) -
         joins.map(|(index, _)| people.group_name(index)).collect::<Vec<_>>()
     };
     let arrived = std::mem::take(present).into_iter().enumerate();
-    let waiting: Vec<_> =
-        arrived.map(|(person, present)| std::cell::Cell::new(Some((present, groups_of(person))))).collect();
+    let waiting: Vec<_> = arrived.map(|(person, present)| Cell::new(Some((present, groups_of(person))))).collect();
     *present = in_parallel(count, |person| {
         let (mut present, groups) = waiting[person].take().expect("each is taken once");
         async move {

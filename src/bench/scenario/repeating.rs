@@ -40,6 +40,15 @@ struct Counter {
     latencies: RefCell<Histogram<u64>>,
 }
 
+/// Where the measured part of a round begins or ends.
+struct Moment<R> {
+    reading: R,
+    at: Instant,
+    load_cpu_ns: u64,
+    done: u64,
+    account: Account,
+}
+
 /// Has each of `workers` work again and again for a time; `read` is called where the measured part begins and where it ends.
 pub(super) async fn repeat<R, W>(
     timing: Timing,
@@ -61,26 +70,26 @@ where
     }
     pass(&mut working, timing.warm_up).await?;
     counter.latencies.borrow_mut().reset();
-    let first = (read(), thread_cpu_ns(), Instant::now(), counter.done.get(), counter.account.get());
+    let first = counter.moment(&read);
     pass(&mut working, timing.measured).await?;
-    while counter.done.get() == first.3 {
+    while counter.done.get() == first.done {
         // What takes longer than a round is measured once.
         pass(&mut working, Duration::from_millis(1)).await?;
     }
-    let last = (read(), thread_cpu_ns(), Instant::now(), counter.done.get(), counter.account.get());
+    let last = counter.moment(&read);
     let latencies = counter.latencies.borrow().clone();
     counter.is_over.set(true);
     while let Some(ended) = working.join_next().await {
         ended.expect("nobody aborts a worker, and a panic is passed on")?;
     }
     Ok(Repeated {
-        elapsed: last.2 - first.2,
-        done: last.3 - first.3,
+        elapsed: last.at - first.at,
+        done: last.done - first.done,
         latencies,
-        load_cpu_ns: last.1 - first.1,
-        measured: last.4.since(&first.4),
+        load_cpu_ns: last.load_cpu_ns - first.load_cpu_ns,
+        measured: last.account.since(&first.account),
         account: counter.account.get(),
-        readings: (first.0, last.0),
+        readings: (first.reading, last.reading),
     })
 }
 
@@ -97,6 +106,11 @@ async fn pass(working: &mut JoinSet<Result<(), BenchError>>, time: Duration) -> 
 }
 
 impl Counter {
+    fn moment<R>(&self, read: impl Fn() -> R) -> Moment<R> {
+        let (done, account) = (self.done.get(), self.account.get());
+        Moment { reading: read(), at: Instant::now(), load_cpu_ns: thread_cpu_ns(), done, account }
+    }
+
     async fn work(
         self: Rc<Self>,
         mut worker: impl AsyncFnMut() -> Result<Account, BenchError>,

@@ -15,7 +15,8 @@ use crate::bench::options::Load;
 use crate::bench::process::Usage;
 use crate::bench::report::grouped;
 use crate::bench::result::Round;
-use crate::bench::server::{Committed, Target};
+use crate::bench::server::Target;
+use crate::bench::told::Committed;
 
 /// People at a server.
 #[derive(Debug)]
