@@ -1,8 +1,9 @@
 //! What programs read of a run. Shape: `{"chinwag", "scenarios": [{"scenario", "setting", "account", "figures", "rounds"}]}`;
-//! each figure is `{"median", "least", "most"}` or null, each round has its figures by their names.
+//! each figure is `{"median", "min", "max"}` or null, each round has its figures by their names.
 
 use serde_json::{Map, Value, json};
 
+use super::figure::Figure;
 use super::load::stage::Account;
 use super::options::Load;
 use super::result::{Outcome, Round, Summary};
@@ -47,14 +48,11 @@ fn scenario(outcome: &Outcome) -> Value {
 }
 
 fn summary(summary: Option<Summary>) -> Value {
-    summary.map_or(
-        Value::Null,
-        |Summary { median, least, most }| json!({ "median": median, "least": least, "most": most }),
-    )
+    summary.map_or(Value::Null, |Summary { median, min, max }| json!({ "median": median, "min": min, "max": max }))
 }
 
 fn round(round: &Round) -> Value {
-    let value = |(figure, value): &(&'static super::figure::Figure, Option<f64>)| {
+    let value = |(figure, value): &(&'static Figure, Option<f64>)| {
         // What is no number, such as a rate of nothing, is null in JSON too.
         (figure.name.to_owned(), json!(value))
     };

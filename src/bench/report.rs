@@ -12,12 +12,12 @@ use super::result::{Outcome, Summary};
 pub(super) fn write(out: &mut impl Write, outcome: &Outcome, load: &Load) -> io::Result<()> {
     writeln!(out, "{}", heading(outcome, load))?;
     for (part, title) in
-        [(Part::Server, ""), (Part::Floor, "the least, in the same rounds"), (Part::Ratio, "in terms of that")]
+        [(Part::Server, ""), (Part::Floor, "floors, in the same rounds"), (Part::Ratio, "in terms of the floors")]
     {
         let mut lines = outcome.summaries();
         lines.retain(|(figure, _)| figure.part == part);
         if !lines.is_empty() {
-            writeln!(out, "  {title:<30}{:>14}{:>14}{:>14}", "median", "least", "most")?;
+            writeln!(out, "  {title:<30}{:>14}{:>14}{:>14}", "median", "min", "max")?;
         }
         lines.into_iter().try_for_each(|(figure, summary)| write_line(out, figure, summary))?;
     }
@@ -47,12 +47,12 @@ pub(super) fn heading(outcome: &Outcome, load: &Load) -> String {
 
 fn write_line(out: &mut impl Write, figure: &Figure, summary: Option<Summary>) -> io::Result<()> {
     let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| show(value, figure.unit));
-    let [median, least, most] = [
+    let [median, min, max] = [
         shown(summary.map(|summary| summary.median)),
-        shown(summary.map(|summary| summary.least)),
-        shown(summary.map(|summary| summary.most)),
+        shown(summary.map(|summary| summary.min)),
+        shown(summary.map(|summary| summary.max)),
     ];
-    writeln!(out, "  {:<30}{median:>14}{least:>14}{most:>14}", figure.label)
+    writeln!(out, "  {:<30}{median:>14}{min:>14}{max:>14}", figure.label)
 }
 
 /// Writes what became of all messages.

@@ -27,8 +27,8 @@ pub(super) struct Round {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Summary {
     pub(super) median: f64,
-    pub(super) least: f64,
-    pub(super) most: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
 }
 
 impl Outcome {
@@ -56,8 +56,8 @@ impl Round {
 }
 
 fn summarize(values: &[f64]) -> Option<Summary> {
-    let (least, most) = spread(values)?;
-    Some(Summary { median: median(values)?, least, most })
+    let (min, max) = spread(values)?;
+    Some(Summary { median: median(values)?, min, max })
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
         let rounds = vec![round(Some(10.0), None), round(None, None), round(Some(30.0), Some(f64::NAN))];
         let outcome = Outcome { scenario: Scenario::Whisper, setting: String::new(), rounds, refusal: None };
 
-        let summary = Summary { median: 20.0, least: 10.0, most: 30.0 };
+        let summary = Summary { median: 20.0, min: 10.0, max: 30.0 };
         assert_eq!(outcome.summaries(), [(&MESSAGES, Some(summary)), (&COMMITS, None)]);
         assert_eq!(outcome.account().sent, 6);
     }

@@ -12,10 +12,10 @@ pub(super) fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
-/// The least and the most; `None` of nothing.
+/// The lowest and the highest; `None` of nothing.
 pub(super) fn spread(values: &[f64]) -> Option<(f64, f64)> {
     let first = *values.first()?;
-    Some(values.iter().fold((first, first), |(least, most), &value| (least.min(value), most.max(value))))
+    Some(values.iter().fold((first, first), |(min, max), &value| (value.min(min), value.max(max))))
 }
 
 /// A ratio that is known from several pairs.
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spread_is_from_the_least_to_the_most() {
+    fn the_spread_is_from_the_lowest_to_the_highest() {
         assert_eq!(spread(&[]), None);
         assert_eq!(spread(&[2.0, -1.0, 3.0]), Some((-1.0, 3.0)));
     }

@@ -110,7 +110,7 @@ impl FromStr for What {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadFlags {
-    /// Rounds; by default 3, of whose figures the median, the least and the most are shown, or to compare 10 pairs
+    /// Rounds; by default 3, of whose figures the median, the lowest and the highest are shown, or to compare 10 pairs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub rounds: Option<u16>,
     /// Seconds that are measured in each round

@@ -96,3 +96,53 @@ fn padded(length: usize, plain: Vec<u8>, make: impl Fn(String) -> Vec<u8>) -> Ve
     let mut made = (0..=length).map(|filling| make("-".repeat(filling)));
     made.find(|bytes| bytes.len() >= length).unwrap_or(plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::task::LocalSet;
+
+    #[test]
+    fn what_a_server_sends_is_imitated_in_its_length() {
+        for length in [11, 40, 60, 300] {
+            assert!((length..length + 3).contains(&response(length).len()));
+        }
+        let content = ".".repeat(100);
+        for length in [130, 170, 200] {
+            assert!((length..length + 3).contains(&update(&content, length).len()));
+        }
+    }
+
+    #[tokio::test]
+    async fn everybody_who_is_there_receives_everything() {
+        let mut cast = Cast { people: 5, away: vec![3], groups: vec![(0..5).collect()], ..Cast::default() };
+        cast.add_lane(0, To::Group(0), 4);
+        cast.add_lane(1, To::User(2), 4);
+        let moment = Duration::from_millis(50);
+        let timing = Timing { warm_up: Duration::ZERO, measured: moment, patience: Duration::from_secs(10) };
+        let load = Load {
+            version: 2,
+            rounds: 1,
+            measured: moment,
+            warm_up: moment,
+            patience: timing.patience,
+            pairs: 1,
+            window: 4,
+            members: 5,
+            groups: 1,
+            connections: None,
+            messages: 1,
+            conversations: 1,
+            content_bytes: 64,
+            preload: None,
+            rate: None,
+        };
+        let sample = Sample { response_bytes: 50, update_bytes: 150 };
+
+        let running = run(&cast, &load, sample, timing, Pace::Closed);
+        let loopback = LocalSet::new().run_until(running).await.unwrap();
+
+        assert!(loopback.messages_per_s > 0.0 && loopback.receipt_p50_ns > 0.0 && loopback.cpu_ns_per_message > 0.0);
+    }
+}

@@ -11,6 +11,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 
 use crate::bench::load::clock::thread_cpu_ns;
 
@@ -92,7 +93,10 @@ impl Relay {
         let mut events = Vec::with_capacity(EVENTS);
         while !is_over.load(Ordering::Relaxed) {
             events.clear();
-            epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&LOOK_EVERY))?;
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&LOOK_EVERY)) {
+                Err(Errno::INTR) => continue,
+                waited => waited?,
+            };
             for event in &events {
                 let (index, flags) = (event.data.u64() as usize, event.flags);
                 if flags.contains(EventFlags::OUT) {
@@ -120,6 +124,8 @@ impl Relay {
         buffer[..started].copy_from_slice(&peer.input);
         let read = match peer.stream.read(&mut buffer[started..]) {
             Err(err) if err.kind() == ErrorKind::WouldBlock => 0,
+            // Who has gone would be told of at every wake-up.
+            Ok(0) => epoll::delete(&self.epoll, &peer.stream).map(|()| 0)?,
             read => read?,
         };
         let rest = self.pass_on(index, &buffer[..started + read]);
