@@ -286,6 +286,18 @@ fn a_program_compared_with_itself_is_about_as_good() {
     assert!(complaint.starts_with("chinwag: cannot start nowhere/chinwag: "), "{complaint}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exit_code_tells_a_server_that_doubles_messages_from_one_that_cannot_be_measured() {
+    let server = TestServer::start().await;
+    let address = spoiled(server.address, |messages| twice(messages, is_update)).await.to_string();
+
+    let running = tokio::task::spawn_blocking(move || program(&[&["whisper", &*address], &SHORT[..]].concat()));
+    let (code, said, complaint) = within_time(DEADLINE, "a run", running).await.unwrap();
+
+    assert_eq!((code, &*complaint), (Some(3), ""), "{said}");
+    assert!(said.contains("FAILED: 0 lost, "), "{said}");
+}
+
 #[test]
 fn wrong_usage_is_refused_with_a_sentence() {
     for (arguments, why) in [

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
 
 use super::error::BenchError;
-use super::figure::{self, Figures};
+use super::figure::{self, Figure, Figures};
 use super::load::cast::Cast;
 use super::load::seat::Sample;
 use super::load::talk::Timing;
@@ -30,6 +30,9 @@ use batches::{Stored, Written};
 
 /// A floor is steadier than a server, so it is measured for a part of a round's time.
 const SHARE: u32 = 5;
+
+/// Ratios of messages a second.
+const OF_RATES: [&Figure; 3] = [&figure::MESSAGES_X_LOOPBACK, &figure::MESSAGES_X_SQLITE, &figure::MESSAGES_X_FILE];
 
 /// What a round's floors are made of.
 #[derive(Debug)]
@@ -58,7 +61,11 @@ impl Floors<'_> {
         let loopback = self.loopback().await?;
         let (sqlite, file) = (self.on_disk(sqlite::run).await?, self.on_disk(disk::run).await?);
         let floors = figures(loopback, sqlite, file);
-        let ratios = ratios(round, loopback, sqlite, file);
+        let mut ratios = ratios(round, loopback, sqlite, file);
+        if self.load.rate.is_some() {
+            // How many there are a second was decided before.
+            ratios.retain(|(figure, _)| !OF_RATES.contains(figure));
+        }
         round.figures.extend(floors.into_iter().chain(ratios));
         Ok(())
     }
@@ -123,7 +130,7 @@ fn figures(loopback: Option<Loopback>, sqlite: Option<Written>, file: Option<Wri
 }
 
 fn ratios(round: &Round, loopback: Option<Loopback>, sqlite: Option<Written>, file: Option<Written>) -> Figures {
-    let ratio = |of: &figure::Figure, to: Option<f64>| round.value(of).zip(to).map(|(of, to)| of / to);
+    let ratio = |of: &Figure, to: Option<f64>| round.value(of).zip(to).map(|(of, to)| of / to);
     let sum = |one: Option<f64>, other: Option<f64>| one.zip(other).map(|(one, other)| one + other);
     let loopback_cpu = loopback.map(|floor| floor.cpu_ns_per_message);
     let sqlite_cpu = sqlite.map(|floor| floor.cpu_ns_per_message);
