@@ -52,18 +52,19 @@ impl From<OpenError> for Failure {
     }
 }
 
-/// Commits all of `plans`, or nothing, and says what the index in memory has to forget. `head` is the log's before them.
+/// Commits all of `plans`, one for each draft, or nothing, and says what the index in memory has to forget. `head` is the log's before them.
 pub(super) async fn commit(
     Writing { conn, incoming }: &mut Writing,
-    planned: &[(Draft, Plan)],
+    drafts: &[Draft],
+    plans: &[Plan],
     head: MessageId,
     now_ms: i64,
 ) -> Result<Vec<Removed>, sqlx::Error> {
     let mut removed = Vec::new();
-    let rows: Vec<Row<'_>> = planned.iter().filter_map(|(draft, plan)| plan.row(draft)).collect();
-    if planned.iter().any(|(_, plan)| plan.needs_statement()) {
+    let rows: Vec<Row<'_>> = plans.iter().zip(drafts).filter_map(|(plan, draft)| plan.row(draft)).collect();
+    if plans.iter().any(Plan::needs_statement) {
         let mut tx = conn.begin_with("begin immediate").await?;
-        for (draft, plan) in planned {
+        for (plan, draft) in plans.iter().zip(drafts) {
             match (plan, draft) {
                 (Plan::DeleteMessages, Draft::Prune { messages }) => {
                     removed.push(pruned::delete(&mut tx, incoming, messages).await?);

@@ -3,9 +3,11 @@
 //! A mirror of the tables in memory, owned by the writer alone, so that it changes in commit order and nothing needs a lock.
 //! Changes of a batch are provisional until it is committed; [`Directory::rollback`] takes them back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
+// For keys that no client chooses; names and nonces have the standard library's.
+use foldhash::{HashMap as FastMap, HashSet as FastSet};
 use sqlx::SqliteConnection;
 
 use super::message::{self, Earlier};
@@ -15,18 +17,18 @@ use crate::domain::{Bucket, GroupId, GroupName, MessageId, Nonce, SessionId, Tok
 
 #[derive(Debug, Default)]
 pub(super) struct Directory {
-    users: HashMap<UserId, User>,
+    users: FastMap<UserId, User>,
     user_ids: HashMap<String, UserId>,
-    groups: HashMap<GroupId, Group>,
+    groups: FastMap<GroupId, Group>,
     group_ids: HashMap<String, GroupId>,
-    sessions: HashMap<TokenHash, Session>,
+    sessions: FastMap<TokenHash, Session>,
     newest_user: UserId,
     newest_group: GroupId,
     newest_session: SessionId,
     head: MessageId,
     committed_head: MessageId,
     /// Who has whispered with whom, the lower id first.
-    pairs: HashSet<(UserId, UserId)>,
+    pairs: FastSet<(UserId, UserId)>,
     /// Messages with a nonce, of this batch and those that its nonces were used for before.
     earlier: HashMap<(UserId, Nonce), Earlier>,
     provisional: Vec<Change>,
@@ -141,6 +143,13 @@ impl Directory {
 
     pub(super) fn session_mut(&mut self, token_hash: &TokenHash) -> Option<&mut Session> {
         self.sessions.get_mut(token_hash)
+    }
+
+    /// A session, and the name of the user whose it is.
+    pub(super) fn session_with_name(&mut self, token_hash: &TokenHash) -> Option<(&mut Session, &str)> {
+        let session = self.sessions.get_mut(token_hash)?;
+        let user = self.users.get(&session.user_id).expect("sessions are of users of this directory");
+        Some((session, &user.username))
     }
 
     /// The sessions of a user.

@@ -193,21 +193,18 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
 
 /// Whose token this is. Asking counts as using it.
 fn authenticate(directory: &mut Directory, author: &Author, moment: Moment) -> Result<UserId, Refusal> {
-    let session = *directory.session_mut(&author.token_hash).ok_or(Refusal::NotAuthenticated)?;
+    let (session, username) = directory.session_with_name(&author.token_hash).ok_or(Refusal::NotAuthenticated)?;
     let is_expired = moment.now_ms - session.last_used_at_ms > moment.token_lifetime_ms;
-    if is_expired && !author.is_own_login {
+    if is_expired && !author.is_own_login || !username.eq_ignore_ascii_case(&author.username) {
         return Err(Refusal::NotAuthenticated);
     }
-    if !directory.user(session.user_id).username.eq_ignore_ascii_case(&author.username) {
-        return Err(Refusal::NotAuthenticated);
-    }
-    note_use(directory, &author.token_hash, moment);
+    session.note_use(moment.now_ms);
     Ok(session.user_id)
 }
 
 fn note_use(directory: &mut Directory, token_hash: &TokenHash, moment: Moment) {
     if let Some(session) = directory.session_mut(token_hash) {
-        session.last_used_at_ms = session.last_used_at_ms.max(moment.now_ms);
+        session.note_use(moment.now_ms);
     }
 }
 

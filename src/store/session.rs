@@ -15,6 +15,13 @@ pub(super) struct Session {
     pub(super) stored_use_at_ms: i64,
 }
 
+impl Session {
+    /// Notes that the token was used; a clock that was set back changes nothing.
+    pub(super) fn note_use(&mut self, now_ms: i64) {
+        self.last_used_at_ms = self.last_used_at_ms.max(now_ms);
+    }
+}
+
 pub(super) async fn insert(
     conn: &mut SqliteConnection,
     session_id: SessionId,

@@ -174,17 +174,18 @@ impl<T: Send + 'static> Writer<T> {
         if let Err(failure) = self.recall(&drafts).await {
             return self.fail(failure, drafts).await;
         }
-        let planned = self.decide(drafts, moment);
-        match self.commit(&planned, head, moment.now_ms).await {
+        // Each after those before it.
+        let plans: Vec<Plan> = drafts.iter().map(|draft| plan(&mut self.directory, draft, moment)).collect();
+        match self.commit(&drafts, &plans, head, moment.now_ms).await {
             Ok(removed) => {
                 self.directory.commit();
-                self.index.add(planned.iter().filter_map(|(draft, plan)| plan.entry(draft)));
+                self.index.add(plans.iter().zip(&drafts).filter_map(|(plan, draft)| plan.entry(draft)));
                 removed.iter().for_each(|removed| self.index.forget(removed));
                 self.tally.count(head, self.directory.head());
-                let outcome = |(draft, plan): (Draft, Plan)| plan.outcome(draft, &self.directory);
-                Ok(Attempt::Settled(planned.into_iter().map(outcome).collect()))
+                let outcome = |(plan, draft): (Plan, Draft)| plan.outcome(draft, &self.directory);
+                Ok(Attempt::Settled(plans.into_iter().zip(drafts).map(outcome).collect()))
             }
-            Err(failure) => self.fail(failure, planned.into_iter().map(|(draft, _)| draft).collect()).await,
+            Err(failure) => self.fail(failure, drafts).await,
         }
     }
 
@@ -258,27 +259,19 @@ impl<T: Send + 'static> Writer<T> {
         }
     }
 
-    /// Decides each draft after those before it.
-    fn decide(&mut self, drafts: Vec<Draft>, moment: Moment) -> Vec<(Draft, Plan)> {
-        let decide = |draft: Draft| {
-            let plan = plan(&mut self.directory, &draft, moment);
-            (draft, plan)
-        };
-        drafts.into_iter().map(decide).collect()
-    }
-
     /// Commits; meanwhile refuses drafts that have waited too long behind a commit that takes its time.
     async fn commit(
         &mut self,
-        planned: &[(Draft, Plan)],
+        drafts: &[Draft],
+        plans: &[Plan],
         head: MessageId,
         now_ms: i64,
     ) -> Result<Vec<Removed>, Failure> {
         let Self { database, queue, outcomes, .. } = self;
         let committing = async {
             let writing = database.connection().await?;
-            let removed = batch::commit(writing, planned, head, now_ms).await?;
-            database.checkpointer.grew(dirtied_pages(planned));
+            let removed = batch::commit(writing, drafts, plans, head, now_ms).await?;
+            database.checkpointer.grew(dirtied_pages(drafts, plans));
             Ok(removed)
         };
         tokio::pin!(committing);
@@ -348,14 +341,14 @@ impl<T> Queue<T> {
 }
 
 /// About how many pages a commit dirties: some in any case, and what messages add to the log.
-fn dirtied_pages(planned: &[(Draft, Plan)]) -> u64 {
+fn dirtied_pages(drafts: &[Draft], plans: &[Plan]) -> u64 {
     /// Units: pages, of a commit, and of a change that is no message.
     const LEAST_PAGES: u64 = 2;
     /// Units: bytes, of a message besides its content, and of a page.
     const MESSAGE_BYTES: usize = 100;
     const PAGE_BYTES: u64 = 4096;
-    let changes = planned.iter().filter(|(_, plan)| plan.needs_statement()).count() as u64;
-    let bytes: usize = planned.iter().map(|(draft, _)| draft.content_bytes() + MESSAGE_BYTES).sum();
+    let changes = plans.iter().filter(|plan| plan.needs_statement()).count() as u64;
+    let bytes: usize = drafts.iter().map(|draft| draft.content_bytes() + MESSAGE_BYTES).sum();
     LEAST_PAGES * (1 + changes) + bytes as u64 / PAGE_BYTES
 }
 

@@ -1,6 +1,8 @@
 //! What the index has in memory: the messages behind the last segment.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use foldhash::HashMap;
 
 /// Messages of one conversation: those behind `after`, up to and with `upto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
