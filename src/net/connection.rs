@@ -74,7 +74,7 @@ pub(super) struct Context {
 
 /// Serves a connection until either side ends it.
 pub(super) async fn serve(stream: TcpStream, address: IpAddr, admitted: Admitted, context: Context) {
-    let Context { service, mut shutdown, tls } = context;
+    let Context { service, shutdown, tls } = context;
     let limits = service.limits();
     let deadlines = Deadlines::new(Instant::now(), limits);
     let socket = Socket::new(stream);
@@ -82,58 +82,60 @@ pub(super) async fn serve(stream: TcpStream, address: IpAddr, admitted: Admitted
         tracing::debug!(error = %err, "a connection without its options");
     }
     let acknowledged = Arc::new(Acknowledged::new(socket.clone(), Arc::clone(&service)));
-    let peer = Peer { address, admitted, deadlines, acknowledged: Arc::clone(&acknowledged) };
+    let mut peer = Peer { address, admitted, deadlines, input: BytesMut::new() };
+    let opening = Opening { service, acknowledged: Arc::clone(&acknowledged), shutdown };
     let served = match tls {
-        None => Box::pin(serve_stream(socket.clone(), socket, peer, service, shutdown)).await,
-        Some(tls) => {
-            let handshake = tokio::select! {
-                handshake = Box::pin(tls.accept(socket, limits.first_request_deadline)) => handshake,
-                () = shutdown.triggered() => return,
-            };
-            match handshake.map(tokio::io::split) {
-                Ok((reader, writer)) => Box::pin(serve_stream(reader, writer, peer, service, shutdown)).await,
-                Err(err) => Err(err),
-            }
-        }
+        None => serve_stream(socket.clone(), socket, &mut peer, opening).await,
+        // In a box, so that others keep no room for it.
+        Some(tls) => Box::pin(serve_encrypted(tls, socket, &mut peer, opening)).await,
     };
+    drop(peer);
     if let Err(err) = served {
         tracing::debug!(error = %err, "a connection broke");
         acknowledged.check();
     }
 }
 
-/// What is known of the other end.
+/// What is known of the other end, and what it has sent that is not decoded yet.
 struct Peer {
     address: IpAddr,
     admitted: Admitted,
     deadlines: Deadlines,
+    input: BytesMut,
+}
+
+/// A connection whose framing is not known yet.
+struct Opening {
+    service: Arc<Service>,
     acknowledged: Arc<Acknowledged>,
+    shutdown: Shutdown,
+}
+
+async fn serve_encrypted(tls: Tls, socket: Socket, peer: &mut Peer, mut opening: Opening) -> io::Result<()> {
+    let handshake = tokio::select! {
+        handshake = tls.accept(socket, opening.service.limits().first_request_deadline) => handshake,
+        () = opening.shutdown.triggered() => return Ok(()),
+    };
+    let (reader, writer) = tokio::io::split(handshake?);
+    serve_stream(reader, writer, peer, opening).await
 }
 
 async fn serve_stream(
     mut reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
-    peer: Peer,
-    service: Arc<Service>,
-    mut shutdown: Shutdown,
+    peer: &mut Peer,
+    mut opening: Opening,
 ) -> io::Result<()> {
-    let mut input = BytesMut::new();
     tokio::select! {
-        read = read_some(&mut reader, &mut input) => if read? == 0 {
+        read = read_some(&mut reader, &mut peer.input) => if read? == 0 {
             return Ok(());
         },
         _ = missed(&peer.deadlines) => return Ok(()),
-        () = shutdown.triggered() => return Ok(()),
+        () = opening.shutdown.triggered() => return Ok(()),
     }
-    let framing = Framing::of(input[0]);
-    Connection::new(peer.acknowledged, service, framing)
-        .run(
-            reader,
-            writer,
-            Arrival { address: peer.address, admitted: peer.admitted, deadlines: peer.deadlines, input },
-            shutdown,
-        )
-        .await
+    let framing = Framing::of(peer.input[0]);
+    let Opening { service, acknowledged, shutdown } = opening;
+    Connection::new(acknowledged, service, framing).run(reader, writer, peer, shutdown).await
 }
 
 /// Tells a connection that it may not stay.
@@ -150,14 +152,6 @@ pub(super) async fn turn_away(stream: TcpStream) {
     if let Ok(Ok(())) = timeout(TELL_FOR, told).await {
         timeout(DRAIN_FOR, drain(&mut socket)).await.ok();
     }
-}
-
-/// A connection as its first bytes arrive.
-struct Arrival {
-    address: IpAddr,
-    admitted: Admitted,
-    deadlines: Deadlines,
-    input: BytesMut,
 }
 
 struct Connection {
@@ -179,7 +173,7 @@ impl Connection {
         self,
         mut reader: impl AsyncRead + Unpin,
         mut writer: impl AsyncWrite + Unpin,
-        arrival: Arrival,
+        peer: &mut Peer,
         shutdown: Shutdown,
     ) -> io::Result<()> {
         let probe = Arc::clone(&self.acknowledged);
@@ -187,10 +181,10 @@ impl Connection {
             probe.check();
         });
         let (service, outbox) = (Arc::clone(&self.service), Arc::clone(&self.outbox));
-        let mut session = Session::new(service, outbox, arrival.address, probe);
+        let mut session = Session::new(service, outbox, peer.address, probe);
         let end = {
             let reading = async {
-                let end = self.read_requests(&mut reader, &mut session, arrival, shutdown).await?;
+                let end = self.read_requests(&mut reader, &mut session, peer, shutdown).await?;
                 session.answered().await;
                 self.outbox.close();
                 Ok::<End, io::Error>(end)
@@ -215,14 +209,14 @@ impl Connection {
         &self,
         reader: &mut (impl AsyncRead + Unpin),
         session: &mut Session,
-        arrival: Arrival,
+        peer: &mut Peer,
         mut shutdown: Shutdown,
     ) -> io::Result<End> {
-        let Arrival { mut admitted, mut deadlines, mut input, .. } = arrival;
+        let Peer { admitted, deadlines, input, .. } = peer;
         let limits = self.service.limits();
         let mut decoder = RequestDecoder::new(self.framing, request_limits(limits));
         loop {
-            while let Some((request, length)) = decoder.decode(&input, session.is_known()) {
+            while let Some((request, length)) = decoder.decode(input, session.is_known()) {
                 input.advance(length);
                 deadlines.arrived();
                 if !self.carry_out(session, request).await {
@@ -230,7 +224,7 @@ impl Connection {
                 }
             }
             if input.is_empty() {
-                input = BytesMut::new();
+                *input = BytesMut::new();
             } else {
                 deadlines.begun(limits);
             }
@@ -242,10 +236,10 @@ impl Connection {
                 biased;
                 () = shutdown.triggered() => return Ok(End::Shutdown),
                 () = session.ended() => return Ok(End::Refused),
-                read = read_some(reader, &mut input) => if read? == 0 {
+                read = read_some(reader, input) => if read? == 0 {
                     return Ok(End::Client);
                 },
-                missed = missed(&deadlines) => {
+                missed = missed(deadlines) => {
                     // A token may have been accepted while this waited.
                     if !(session.is_known() && matches!(missed, ServiceError::Stranger)) {
                         session.refuse(&missed).await;
@@ -348,7 +342,8 @@ fn request_limits(limits: &Limits) -> RequestLimits {
 async fn missed(deadlines: &Deadlines) -> ServiceError {
     match deadlines.next() {
         Some((deadline, missed)) => {
-            sleep_until(deadline).await;
+            // In a box, for somebody known who sends nothing has no deadline.
+            Box::pin(sleep_until(deadline)).await;
             missed
         }
         None => std::future::pending().await,
