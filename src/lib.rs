@@ -50,9 +50,10 @@
 //!
 //! 1. Bytes arrive on Ada's connection. [`net`] hands them to the [`RequestDecoder`](protocol::RequestDecoder), which finds
 //!    where the request ends and decodes it: a [`Request::Whisper`](protocol::Request::Whisper).
-//! 2. Her [`Session`](service::Session) takes the next number for a response from her [`Outbox`](outbox::Outbox), hashes the
-//!    token, checks the content's length, and queues a [`Draft::Whisper`](store::Draft::Whisper) for the writer. It does not
-//!    wait for the outcome: up to 64 messages may be under way.
+//! 2. Her [`Session`](service::Session) takes the next number for a response from her [`Outbox`](outbox::Outbox), sees that
+//!    the token is that of her login (it would hash another), checks the content's length, and queues a
+//!    [`Draft::Whisper`](store::Draft::Whisper) for the writer. It does not wait for the outcome: up to 64 messages may be
+//!    under way.
 //! 3. The writer takes the draft with all others that have queued up while the last commit ran. `plan` finds that the token is
 //!    Ada's and who Bob is, and gives the message the next id. One statement inserts the messages of the whole batch; when it
 //!    returns, they are on the disk. Then they are in the index, too, which has them in memory.
