@@ -67,13 +67,13 @@ impl Server {
         // First, so that an address in use, or a bad certificate, leaves no new database behind.
         let mut listeners = Vec::new();
         for &address in &config.listen {
-            listeners.push(bind(address, None).await?);
+            listeners.push(bind(address, None)?);
         }
         let mut certificate = None;
         if let Some(TlsConfig { listen, certificate: chain, key }) = config.tls.clone() {
             let tls = Tls::load(TlsFiles { certificate: chain, key })?;
             for address in listen {
-                listeners.push(bind(address, Some(tls.clone())).await?);
+                listeners.push(bind(address, Some(tls.clone()))?);
             }
             certificate = Some(tls);
         }
@@ -152,8 +152,8 @@ impl Server {
     }
 }
 
-async fn bind(address: SocketAddr, tls: Option<Tls>) -> Result<Listener, StartupError> {
-    Listener::bind(address, tls).await.map_err(|source| StartupError::Bind { address, source })
+fn bind(address: SocketAddr, tls: Option<Tls>) -> Result<Listener, StartupError> {
+    Listener::bind(address, tls).map_err(|source| StartupError::Bind { address, source })
 }
 
 async fn finish(writer: JoinHandle<Result<(), StoreError>>, dispatcher: JoinHandle<()>) -> Result<(), ServeError> {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -18,6 +18,10 @@ use crate::shutdown::Shutdown;
 /// How long accepting rests after it failed, as it does without descriptors or memory: doubling from the first to the last.
 const FIRST_REST: Duration = Duration::from_millis(50);
 const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// Connections that may wait to be accepted; the system may allow fewer. After a restart all come back at once, and who finds no
+/// room is tried again by their TCP only a second later.
+const BACKLOG: u32 = 4096;
 
 /// A bound address.
 #[derive(Debug)]
@@ -32,8 +36,12 @@ impl Listener {
     ///
     /// # Errors
     /// The system's, when the address is not ours or in use.
-    pub async fn bind(address: SocketAddr, tls: Option<Tls>) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+    pub fn bind(address: SocketAddr, tls: Option<Tls>) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // What is left of the connections of an earlier server does not count.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address, tls })
     }
@@ -105,5 +113,21 @@ fn receive(
             connection::turn_away(stream).await;
             drop(telling);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn hundreds_may_wait_to_be_accepted() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+
+        let mut waiting = Vec::new();
+        for n in 0..500 {
+            let connected = timeout(Duration::from_secs(5), TcpStream::connect(listener.address())).await;
+            waiting.push(connected.unwrap_or_else(|_| panic!("no room for connection {n}")).unwrap());
+        }
     }
 }
