@@ -1,9 +1,10 @@
 //! A scenario that is set up at a server, and its rounds.
 
+use super::choice::Scenario;
 use super::error::BenchError;
 use super::options::Load;
 use super::result::{Outcome, Round};
-use super::scenario::{self, Prepared, Scenario};
+use super::scenario::{self, Prepared};
 use super::server::Target;
 
 /// A scenario at a server. Where it is dropped, the connections go first, then the server, then its files.

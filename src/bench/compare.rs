@@ -9,13 +9,13 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::arena::Arena;
+use super::choice::Scenario;
 use super::error::BenchError;
 use super::figure::{Better, Figure};
 use super::options::{Comparison, Load};
 use super::progress::Progress;
 use super::report::show;
 use super::result::Outcome;
-use super::scenario::Scenario;
 use super::server::Target;
 use super::statistics::{Ratio, median, ratio};
 use super::{Verdict, this_binary};

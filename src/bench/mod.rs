@@ -6,6 +6,7 @@
 //! server that loses some is worth nothing.
 
 mod arena;
+mod choice;
 mod compare;
 mod descriptors;
 mod directory;
@@ -14,6 +15,7 @@ mod figure;
 mod floor;
 mod json;
 mod load;
+mod number;
 mod options;
 mod preload;
 mod process;
@@ -28,11 +30,11 @@ mod told;
 use std::io::Write;
 use std::path::PathBuf;
 
+pub use choice::Scenario;
 pub use compare::compare;
 pub use error::BenchError;
 pub use options::{Comparison, Load, Options, PATIENCE};
 pub use preload::Preload;
-pub use scenario::Scenario;
 
 use arena::Arena;
 use progress::Progress;

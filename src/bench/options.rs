@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::choice::Scenario;
 use super::load::stage::Pace;
 use super::load::talk::Timing;
 use super::preload::Preload;
-use super::scenario::Scenario;
 
 /// How long is waited for messages that do not come, unless asked otherwise. A server under load takes tenths of a second.
 pub const PATIENCE: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::figure::{Figure, Part, Unit};
 use super::load::stage::Account;
+use super::number::grouped;
 use super::options::Load;
 use super::preload::Preload;
 use super::result::{Outcome, Summary};
@@ -104,19 +105,6 @@ fn digits(value: f64) -> String {
         size if size >= 0.01 => format!("{value:.3}"),
         _ => format!("{value:.5}"),
     }
-}
-
-/// A whole number in groups of three digits.
-pub(super) fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What a scenario has come to: its rounds, and the account of its messages.
 
+use super::choice::Scenario;
 use super::figure::{Figure, Figures};
 use super::load::stage::Account;
-use super::scenario::Scenario;
 use super::statistics::{median, spread};
 
 /// The outcome of one scenario.
