@@ -71,7 +71,6 @@ pub(super) async fn open(config: &Config) -> Result<Database, OpenError> {
 
 /// Reads the index, and writes what it lacks where that is much.
 async fn load_index(writer: &mut Writing, path: &Path, segment_messages: usize) -> Result<Index, OpenError> {
-    index::discard_unfinished(&mut writer.conn).await?;
     let index = Index::load(&log_readers::open(path)?, segment_messages)?;
     index::catch_up(writer, &index, || log_readers::open(path)).await?;
     Ok(index)

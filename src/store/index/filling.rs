@@ -134,10 +134,15 @@ impl Index {
     }
 }
 
+/// Notes a segment that is not whole, in place of one that a server which was killed has left so.
 async fn begin(conn: &mut SqliteConnection, segment: Segment) -> Result<(), sqlx::Error> {
     let Segment { segment_id, after, upto } = segment;
+    sqlx::query!("delete from postings where segment_id in (select segment_id from segments where not is_whole)")
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!("delete from segments where not is_whole").execute(&mut *conn).await?;
     sqlx::query!(
-        "insert or ignore into segments (segment_id, after_id, upto_id, is_whole) values (?, ?, ?, 0)",
+        "insert into segments (segment_id, after_id, upto_id, is_whole) values (?, ?, ?, 0)",
         segment_id,
         after,
         upto
@@ -150,16 +155,6 @@ async fn begin(conn: &mut SqliteConnection, segment: Segment) -> Result<(), sqlx
 async fn finish(conn: &mut SqliteConnection, segment: Segment) -> Result<(), sqlx::Error> {
     sqlx::query!("update segments set is_whole = 1 where segment_id = ?", segment.segment_id).execute(conn).await?;
     Ok(())
-}
-
-/// Deletes what a server that was killed has left of a segment.
-pub(in crate::store) async fn discard_unfinished(conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let mut tx = conn.begin_with("begin immediate").await?;
-    sqlx::query!("delete from postings where segment_id in (select segment_id from segments where not is_whole)")
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query!("delete from segments where not is_whole").execute(&mut *tx).await?;
-    tx.commit().await
 }
 
 /// Writes segments while there is enough for one: after a migration, or where servers were killed at bad moments. `open` gives a

@@ -18,7 +18,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rusqlite::Connection;
 
 pub(super) use checking::{Unsound, check};
-pub(super) use filling::{Filling, catch_up, discard_unfinished};
+pub(super) use filling::{Filling, catch_up};
 pub(super) use nonces::{hash, list as list_with_nonces};
 pub(super) use removing::{Removed, remove};
 pub(super) use tail::Span;

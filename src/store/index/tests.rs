@@ -73,7 +73,6 @@ impl Bench {
             Step::WriteSlice => self.write_slice().await,
             Step::Delete(part) => self.delete(*part).await,
             Step::Restart => {
-                discard_unfinished(&mut self.writing.conn).await.unwrap();
                 (self.conn, self.index) = load(&self.directory.path().join("test.db"));
                 catch_up(&mut self.writing, &self.index, || log_readers::open(&self.directory.path().join("test.db")))
                     .await
