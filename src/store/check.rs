@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::{Connection, SqliteConnection};
 
-use super::connect::{connect_reader, error_code, pragma_lines};
+use super::OpenError;
+use super::connect::{connect_log_reader, connect_reader, error_code, pragma_lines};
 use super::index::{self, Unsound};
 use super::lock::with_suffix;
 use super::migrate::{MIGRATOR, newest};
 use super::open::{examine, find, refuse_stray_wal};
-use super::{OpenError, log_readers};
 
 /// SQLite's own check, up to the tenth finding: the first says what is wrong, the hundredth nothing new.
 const INTEGRITY_CHECK: &str = "pragma integrity_check(10)";
@@ -281,7 +281,7 @@ async fn check_log(conn: &mut SqliteConnection, report: &mut Report) -> Result<(
 }
 
 fn check_index(path: &Path, report: &mut Report) -> Result<(), OpenError> {
-    let Unsound { missing, dangling } = index::check(&log_readers::open(path)?)?;
+    let Unsound { missing, dangling } = index::check(&connect_log_reader(path)?)?;
     if missing != 0 || dangling != 0 {
         report.problems.push(Problem::Index { missing, dangling });
     }

@@ -22,21 +22,28 @@ const READERS: u32 = 4;
 /// Units: KiB, negative as `SQLite` has it.
 const READER_CACHE: &str = "-256";
 
-/// The same and the other settings, for those connections that read the log.
-pub(super) const READER_SETTINGS: &str =
-    "pragma busy_timeout = 5000; pragma trusted_schema = off; pragma cell_size_check = on;
-    pragma temp_store = memory; pragma query_only = on; pragma cache_size = -256;";
+/// What every connection of a server sets.
+const SETTINGS: [(&str, &str); 3] = [
+    ("trusted_schema", "off"),
+    ("cell_size_check", "on"),
+    // A temporary file would put what people said outside the database's directory, on a disk that may be full.
+    ("temp_store", "memory"),
+];
+
+/// What those set besides that read.
+const READER_SETTINGS: [(&str, &str); 2] = [("query_only", "on"), ("cache_size", READER_CACHE)];
 
 fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
+    let options = SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .pragma("journal_size_limit", WAL_LIMIT_BYTES)
-        .pragma("trusted_schema", "off")
-        .pragma("cell_size_check", "on")
-        // A temporary file would put what people said outside the database's directory, on a disk that may be full.
-        .pragma("temp_store", "memory")
+        .pragma("journal_size_limit", WAL_LIMIT_BYTES);
+    set(options, &SETTINGS)
+}
+
+fn set(options: SqliteConnectOptions, settings: &[(&'static str, &'static str)]) -> SqliteConnectOptions {
+    settings.iter().fold(options, |options, &(setting, value)| options.pragma(setting, value))
 }
 
 fn writing_options(path: &Path) -> SqliteConnectOptions {
@@ -67,8 +74,19 @@ pub(super) async fn connect_readers(path: &Path, acquire_timeout: Duration) -> R
         .max_lifetime(None)
         .test_before_acquire(false)
         .acquire_timeout(acquire_timeout)
-        .connect_with(options(path).read_only(true).pragma("query_only", "on").pragma("cache_size", READER_CACHE))
+        .connect_with(set(options(path).read_only(true), &READER_SETTINGS))
         .await
+}
+
+/// Opens a connection that reads the log.
+pub(super) fn connect_log_reader(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
+    use rusqlite::{Connection, OpenFlags};
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    for (setting, value) in SETTINGS.into_iter().chain(READER_SETTINGS) {
+        conn.pragma_update(None, setting, value)?;
+    }
+    Ok(conn)
 }
 
 /// A connection that writes.
@@ -161,4 +179,28 @@ pub(super) async fn close(mut writing: Writing) {
 pub(super) fn error_code(err: &sqlx::Error) -> Option<i32> {
     let extended: i32 = err.as_database_error()?.code()?.parse().ok()?;
     Some(extended & 0xff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_reads_the_log_has_the_settings_of_a_reader() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+
+        let conn = connect_log_reader(file.path()).unwrap();
+
+        for (setting, expected) in [
+            ("query_only", 1),
+            ("cache_size", -256),
+            ("temp_store", 2),
+            ("trusted_schema", 0),
+            ("cell_size_check", 1),
+            ("busy_timeout", 5000),
+        ] {
+            let value = conn.pragma_query_value(None, setting, |row| row.get::<_, i64>(0)).unwrap();
+            assert_eq!(value, expected, "{setting}");
+        }
+    }
 }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::StoreError;
-use super::connect::READER_SETTINGS;
+use super::connect::connect_log_reader;
 
 /// Pages that are read at once.
 const CONNECTIONS: usize = 4;
@@ -28,7 +28,8 @@ impl LogReaders {
     /// Opens the connections.
     pub(super) async fn open(path: &Path, acquire_timeout: Duration) -> Result<Self, rusqlite::Error> {
         let path = PathBuf::from(path);
-        let opened = spawn_blocking(move || (0..CONNECTIONS).map(|_| open(&path)).collect::<Result<Vec<_>, _>>());
+        let opened =
+            spawn_blocking(move || (0..CONNECTIONS).map(|_| connect_log_reader(&path)).collect::<Result<Vec<_>, _>>());
         let idle = opened.await.expect("opening does not panic")?;
         let permits = Arc::new(Semaphore::new(idle.len()));
         Ok(Self { idle: Arc::new(Mutex::new(idle)), permits, acquire_timeout })
@@ -82,11 +83,4 @@ impl Drop for Lent {
     fn drop(&mut self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.conn.take());
     }
-}
-
-/// Opens one connection that only reads.
-pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    conn.execute_batch(READER_SETTINGS)?;
-    Ok(conn)
 }

@@ -12,10 +12,12 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use super::OpenError;
-use super::connect::{Writing, connect_reader, connect_readers, connect_writer, error_code, pragma, roll_back};
+use super::connect::{
+    Writing, connect_log_reader, connect_reader, connect_readers, connect_writer, error_code, pragma, roll_back,
+};
 use super::index::{self, Index};
 use super::lock::{DatabaseLock, open_private, with_suffix};
-use super::log_readers::{self, LogReaders};
+use super::log_readers::LogReaders;
 use super::migrate::{self, MIGRATOR};
 use crate::config::Config;
 
@@ -71,8 +73,8 @@ pub(super) async fn open(config: &Config) -> Result<Database, OpenError> {
 
 /// Reads the index, and writes what it lacks where that is much.
 async fn load_index(writer: &mut Writing, path: &Path, segment_messages: usize) -> Result<Index, OpenError> {
-    let index = Index::load(&log_readers::open(path)?, segment_messages)?;
-    index::catch_up(writer, &index, || log_readers::open(path)).await?;
+    let index = Index::load(&connect_log_reader(path)?, segment_messages)?;
+    index::catch_up(writer, &index, || connect_log_reader(path)).await?;
     Ok(index)
 }
 

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::connect::{self, Writing, connect_reader, connect_writer, pragma};
+use super::connect::{self, Writing, connect_log_reader, connect_reader, connect_writer, pragma};
 use super::error::{OpenError, PruneError};
 use super::index::{Index, Removed};
 use super::lock::DatabaseLock;
 use super::migrate::{MIGRATOR, newest};
 use super::open::{examine, find, refuse_stray_wal};
+use super::pruned;
 use super::sweep::{self, Aged, Sweeps};
-use super::{log_readers, pruned};
 use crate::config::Retention;
 use crate::domain::{GroupId, MessageId};
 
@@ -138,7 +138,7 @@ struct Log {
 
 impl Log {
     fn open(path: &Path) -> rusqlite::Result<Self> {
-        let conn = log_readers::open(path)?;
+        let conn = connect_log_reader(path)?;
         let index = Index::load(&conn, usize::MAX)?;
         Ok(Self { conn, index })
     }

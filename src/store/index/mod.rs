@@ -38,7 +38,7 @@ pub(super) struct Index {
     state: RwLock<State>,
 }
 
-/// Segments, then what is being written to the next one, then the rest: one behind the other without a gap.
+/// Segments, then what is being written to the next one, then the rest. Of what lies between two segments nothing is left.
 #[derive(Debug)]
 struct State {
     segments: Vec<Segment>,

@@ -7,11 +7,11 @@ use sqlx::Connection as _;
 
 use super::*;
 use crate::domain::Content;
-use crate::store::connect::{Writing, connect_writer};
+use crate::store::connect::{Writing, connect_log_reader, connect_writer};
 use crate::store::lock::create_private;
 use crate::store::message::{self, Row, Target};
 use crate::store::migrate::{self, MIGRATOR};
-use crate::store::{log_readers, pruned};
+use crate::store::pruned;
 
 /// Messages of a segment, and of a slice.
 const SEGMENT: usize = 6;
@@ -74,7 +74,7 @@ impl Bench {
             Step::Delete(part) => self.delete(*part).await,
             Step::Restart => {
                 (self.conn, self.index) = load(&self.directory.path().join("test.db"));
-                catch_up(&mut self.writing, &self.index, || log_readers::open(&self.directory.path().join("test.db")))
+                catch_up(&mut self.writing, &self.index, || connect_log_reader(&self.directory.path().join("test.db")))
                     .await
                     .unwrap();
                 self.filling = None;
@@ -159,7 +159,7 @@ impl Bench {
 }
 
 fn load(path: &Path) -> (Connection, Index) {
-    let conn = log_readers::open(path).unwrap();
+    let conn = connect_log_reader(path).unwrap();
     let index = Index::load(&conn, SEGMENT).unwrap();
     (conn, index)
 }
