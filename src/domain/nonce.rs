@@ -3,9 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 /// 1 to 64 bytes that a sender has chosen, and uses for one message alone.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Nonce(Arc<str>);
+pub struct Nonce {
+    text: Arc<str>,
+    fingerprint: u32,
+}
 
 /// The text is empty or too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,24 +26,43 @@ impl Nonce {
     /// # Errors
     /// [`InvalidNonce`].
     pub fn parse(text: &str) -> Result<Self, InvalidNonce> {
-        if (1..=MAX_BYTES).contains(&text.len()) { Ok(Self(text.into())) } else { Err(InvalidNonce) }
+        if !(1..=MAX_BYTES).contains(&text.len()) {
+            return Err(InvalidNonce);
+        }
+        Ok(Self { text: text.into(), fingerprint: Self::fingerprint_of(text) })
     }
 
     /// The text as it was chosen.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// What the index finds it by; another nonce may have the same.
+    pub fn fingerprint(&self) -> u32 {
+        self.fingerprint
+    }
+
+    /// The fingerprint of the nonce `text`. Databases keep it, so it stays what it is.
+    pub fn fingerprint_of(text: &str) -> u32 {
+        let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(text).into();
+        u32::from_be_bytes([a, b, c, d])
     }
 }
 
 impl fmt::Debug for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(&self.text, f)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fingerprint_is_the_beginning_of_the_sha_256() {
+        assert_eq!(Nonce::parse("abc").unwrap().fingerprint(), 0xba78_16bf);
+    }
 
     #[test]
     fn one_to_64_bytes_are_a_nonce() {

@@ -2,21 +2,24 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::connect::{Writing, error_code};
+use super::appender::Appender;
+use super::connect::Writing;
 use super::draft::Draft;
 use super::index::Removed;
 use super::message::Row;
 use super::plan::{Leaving, Plan};
-use super::{OpenError, StoreError, contact, group, mark, message, pair, pruned, read_mark, session, user};
+use super::{
+    OpenError, SqliteError, StoreError, contact, group, mark, message, pair, pruned, read_mark, session, user,
+};
 use crate::domain::{MessageId, SessionId, TokenHash};
 
 /// Why a batch was not committed.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// A row broke a rule of the schema. The transaction is undone, the connection good.
-    Constraint(sqlx::Error),
+    Constraint(SqliteError),
     /// Nothing was stored, and trying again later may work. The connection may be in no transaction without knowing it.
-    Refused(sqlx::Error),
+    Refused(SqliteError),
     /// Going on is not safe.
     Fatal(StoreError),
 }
@@ -25,16 +28,22 @@ pub(super) enum Failure {
 ///
 /// Source: sqlite.org/rescode.html. A full disk makes `SQLite` roll back by itself; after a failed read, write or fsync
 /// only a restart tells what is stored.
-impl From<sqlx::Error> for Failure {
-    fn from(err: sqlx::Error) -> Self {
+impl From<SqliteError> for Failure {
+    fn from(err: SqliteError) -> Self {
         use libsqlite3_sys::{
             SQLITE_BUSY, SQLITE_CONSTRAINT, SQLITE_FULL, SQLITE_LOCKED, SQLITE_MISMATCH, SQLITE_TOOBIG,
         };
-        match error_code(&err) {
+        match err.code() {
             Some(SQLITE_CONSTRAINT | SQLITE_MISMATCH | SQLITE_TOOBIG) => Self::Constraint(err),
             Some(SQLITE_BUSY | SQLITE_LOCKED | SQLITE_FULL) => Self::Refused(err),
             _ => Self::Fatal(StoreError::OutcomeUnknown(err)),
         }
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(err: sqlx::Error) -> Self {
+        SqliteError::from(err).into()
     }
 }
 
@@ -44,9 +53,7 @@ impl From<OpenError> for Failure {
     fn from(err: OpenError) -> Self {
         use libsqlite3_sys::{SQLITE_CORRUPT, SQLITE_NOTADB};
         match err {
-            OpenError::Sqlite(err) if !matches!(error_code(&err), Some(SQLITE_CORRUPT | SQLITE_NOTADB)) => {
-                Self::Refused(err)
-            }
+            OpenError::Sqlite(err) if !matches!(err.code(), Some(SQLITE_CORRUPT | SQLITE_NOTADB)) => Self::Refused(err),
             err => Self::Fatal(StoreError::Reopen(err)),
         }
     }
@@ -55,11 +62,12 @@ impl From<OpenError> for Failure {
 /// Commits all of `plans`, one for each draft, or nothing, and says what the index in memory has to forget. `head` is the log's before them.
 pub(super) async fn commit(
     Writing { conn, incoming }: &mut Writing,
+    appender: &mut Appender,
     drafts: &[Draft],
     plans: &[Plan],
     head: MessageId,
     now_ms: i64,
-) -> Result<Vec<Removed>, sqlx::Error> {
+) -> Result<Vec<Removed>, SqliteError> {
     let mut removed = Vec::new();
     let rows: Vec<Row<'_>> = plans.iter().zip(drafts).filter_map(|(plan, draft)| plan.row(draft)).collect();
     if plans.iter().any(Plan::needs_statement) {
@@ -73,12 +81,12 @@ pub(super) async fn commit(
             }
         }
         if !rows.is_empty() {
-            message::insert(&mut tx, incoming, head.next(), &rows, now_ms).await?;
+            message::insert(&mut tx, incoming, message::rows(head.next(), &rows, now_ms)).await?;
         }
         tx.commit().await?;
     } else if !rows.is_empty() {
-        // One statement is a transaction by itself, at a third of the trips to SQLite's thread.
-        message::insert(conn, incoming, head.next(), &rows, now_ms).await?;
+        // One statement is a transaction by itself.
+        appender.append(message::rows(head.next(), &rows, now_ms)).await?;
     }
     Ok(removed)
 }
@@ -166,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_cannot_be_opened_now_may_be_opened_later() {
-        let no_descriptor = OpenError::Sqlite(sqlx::Error::Io(std::io::Error::other("too many open files")));
+        let no_descriptor = OpenError::from(sqlx::Error::Io(std::io::Error::other("too many open files")));
         assert!(matches!(Failure::from(no_descriptor), Failure::Refused(_)));
         let not_durable = OpenError::Setting { setting: "synchronous = full" };
         assert!(matches!(Failure::from(not_durable), Failure::Fatal(StoreError::Reopen(_))));

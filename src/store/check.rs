@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::{Connection, SqliteConnection};
 
-use super::OpenError;
-use super::connect::{connect_log_reader, connect_reader, error_code, pragma_lines};
+use super::connect::{connect_log_reader, connect_reader, pragma_lines};
+use super::error::error_code;
 use super::index::{self, Unsound};
 use super::lock::with_suffix;
 use super::migrate::{MIGRATOR, newest};
 use super::open::{examine, find, refuse_stray_wal};
+use super::{OpenError, SqliteError};
 
 /// SQLite's own check, up to the tenth finding: the first says what is wrong, the hundredth nothing new.
 const INTEGRITY_CHECK: &str = "pragma integrity_check(10)";
@@ -166,9 +167,6 @@ pub(super) async fn check_file(path: &Path) -> Result<Report, OpenError> {
         Report { path: path.to_owned(), version: 0, newest: newest(&MIGRATOR), contents: None, problems: Vec::new() };
     match look(path, &mut report).await {
         Err(OpenError::Sqlite(err)) => report.problems.push(as_damage(err)?),
-        Err(OpenError::Log(err)) if is_damage(&err) => {
-            report.problems.push(Problem::Damaged { what: err.to_string() });
-        }
         looked => looked?,
     }
     Ok(report)
@@ -345,24 +343,14 @@ pub(super) async fn find_contents(conn: &mut SqliteConnection) -> Result<Content
 ///
 /// Source: sqlite.org/rescode.html. A read that comes up short is how a truncated file fails, where `SQLite` did not notice
 /// before.
-pub(super) fn as_damage(err: sqlx::Error) -> Result<Problem, sqlx::Error> {
+pub(super) fn as_damage(err: SqliteError) -> Result<Problem, SqliteError> {
     use libsqlite3_sys::{SQLITE_CORRUPT, SQLITE_IOERR};
-    match error_code(&err) {
-        Some(SQLITE_CORRUPT | SQLITE_IOERR) => Ok(Problem::Damaged { what: describe(&err) }),
+    match err.code() {
+        Some(SQLITE_CORRUPT | SQLITE_IOERR) => Ok(Problem::Damaged { what: err.message() }),
         _ => Err(err),
     }
 }
 
-fn is_damage(err: &rusqlite::Error) -> bool {
-    use libsqlite3_sys::{SQLITE_CORRUPT, SQLITE_IOERR};
-    err.sqlite_error().is_some_and(|err| matches!(err.extended_code & 0xff, SQLITE_CORRUPT | SQLITE_IOERR))
-}
-
 fn is_missing_table(err: &sqlx::Error) -> bool {
     error_code(err) == Some(libsqlite3_sys::SQLITE_ERROR)
-}
-
-/// In SQLite's words, without those of sqlx.
-fn describe(err: &sqlx::Error) -> String {
-    err.as_database_error().map_or_else(|| err.to_string(), |err| err.message().to_owned())
 }

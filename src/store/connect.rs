@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::OpenFlags;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
@@ -28,6 +29,18 @@ const SETTINGS: [(&str, &str); 3] = [
     ("cell_size_check", "on"),
     // A temporary file would put what people said outside the database's directory, on a disk that may be full.
     ("temp_store", "memory"),
+];
+
+/// What those set besides that write. Another connection makes the checkpoints.
+const WRITER_SETTINGS: [(&str, &str); 1] = [("wal_autocheckpoint", "0")];
+
+/// What the one sets besides that appends to the log; `sqlx` sets the same for the others.
+const APPENDER_SETTINGS: [(&str, &str); 4] = [
+    WRITER_SETTINGS[0],
+    ("journal_size_limit", WAL_LIMIT_BYTES),
+    ("foreign_keys", "on"),
+    // NORMAL would lose acknowledged messages in a power cut.
+    ("synchronous", "full"),
 ];
 
 /// What those set besides that read.
@@ -80,10 +93,26 @@ pub(super) async fn connect_readers(path: &Path, acquire_timeout: Duration) -> R
 
 /// Opens a connection that reads the log.
 pub(super) fn connect_log_reader(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
-    use rusqlite::{Connection, OpenFlags};
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connect_log(path, OpenFlags::SQLITE_OPEN_READ_ONLY, &READER_SETTINGS)
+}
+
+/// Opens the connection that appends to the log, and checks that a commit on it is durable.
+pub(super) fn connect_appender(path: &Path) -> Result<rusqlite::Connection, OpenError> {
+    let conn = connect_log(path, OpenFlags::SQLITE_OPEN_READ_WRITE, &APPENDER_SETTINGS)?;
+    let journal_mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    let synchronous: i64 = conn.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    require_durable(journal_mode == "wal", synchronous)?;
+    Ok(conn)
+}
+
+fn connect_log(
+    path: &Path,
+    access: OpenFlags,
+    settings: &[(&'static str, &'static str)],
+) -> rusqlite::Result<rusqlite::Connection> {
+    let conn = rusqlite::Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(BUSY_TIMEOUT)?;
-    for (setting, value) in SETTINGS.into_iter().chain(READER_SETTINGS) {
+    for &(setting, value) in SETTINGS.iter().chain(settings) {
         conn.pragma_update(None, setting, value)?;
     }
     Ok(conn)
@@ -99,7 +128,7 @@ pub(super) struct Writing {
 
 /// Opens a connection that writes, and checks that a commit on it is durable.
 pub(super) async fn connect_writer(path: &Path) -> Result<Writing, OpenError> {
-    let mut conn = writing_options(path).pragma("wal_autocheckpoint", "0").connect().await?;
+    let mut conn = set(writing_options(path), &WRITER_SETTINGS).connect().await?;
     check_durable(&mut conn).await?;
     let incoming = Incoming::register(&mut conn).await?;
     Ok(Writing { conn, incoming })
@@ -143,10 +172,16 @@ pub(super) async fn connect_copy(path: &Path) -> Result<SqliteConnection, sqlx::
 }
 
 async fn check_durable(conn: &mut SqliteConnection) -> Result<(), OpenError> {
-    if pragma(conn, "select journal_mode = 'wal' from pragma_journal_mode").await? != 1 {
+    let is_wal = pragma(conn, "select journal_mode = 'wal' from pragma_journal_mode").await? == 1;
+    require_durable(is_wal, pragma(conn, "pragma synchronous").await?)
+}
+
+fn require_durable(is_wal: bool, synchronous: i64) -> Result<(), OpenError> {
+    const FULL: i64 = 2;
+    if !is_wal {
         return Err(OpenError::Setting { setting: "journal_mode = wal" });
     }
-    if pragma(conn, "pragma synchronous").await? != 2 {
+    if synchronous != FULL {
         return Err(OpenError::Setting { setting: "synchronous = full" });
     }
     Ok(())
@@ -173,17 +208,16 @@ pub(super) async fn close(mut writing: Writing) {
     }
 }
 
-/// The primary result code of `SQLite`, where the error is one of its own.
-///
-/// Source: sqlite.org/rescode.html: the low 8 bits of an extended code.
-pub(super) fn error_code(err: &sqlx::Error) -> Option<i32> {
-    let extended: i32 = err.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn assert_settings(conn: &rusqlite::Connection, expected: &[(&str, i64)]) {
+        for (setting, expected) in expected {
+            let value = conn.pragma_query_value(None, setting, |row| row.get::<_, i64>(0)).unwrap();
+            assert_eq!(value, *expected, "{setting}");
+        }
+    }
 
     #[test]
     fn who_reads_the_log_has_the_settings_of_a_reader() {
@@ -191,16 +225,26 @@ mod tests {
 
         let conn = connect_log_reader(file.path()).unwrap();
 
-        for (setting, expected) in [
-            ("query_only", 1),
-            ("cache_size", -256),
-            ("temp_store", 2),
-            ("trusted_schema", 0),
-            ("cell_size_check", 1),
-            ("busy_timeout", 5000),
-        ] {
-            let value = conn.pragma_query_value(None, setting, |row| row.get::<_, i64>(0)).unwrap();
-            assert_eq!(value, expected, "{setting}");
-        }
+        assert_settings(&conn, &[("query_only", 1), ("cache_size", -256), ("temp_store", 2)]);
+        assert_settings(&conn, &[("trusted_schema", 0), ("cell_size_check", 1), ("busy_timeout", 5000)]);
+    }
+
+    #[tokio::test]
+    async fn who_appends_to_the_log_has_the_settings_of_the_writer() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let _writing = connect_writer(file.path()).await.unwrap();
+
+        let conn = connect_appender(file.path()).unwrap();
+
+        assert_settings(&conn, &[("synchronous", 2), ("foreign_keys", 1), ("wal_autocheckpoint", 0)]);
+        assert_settings(&conn, &[("journal_size_limit", 64 * 1024 * 1024), ("temp_store", 2)]);
+        assert_settings(&conn, &[("trusted_schema", 0), ("cell_size_check", 1), ("busy_timeout", 5000)]);
+    }
+
+    #[test]
+    fn who_appends_refuses_a_file_without_a_write_ahead_log() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+
+        assert!(matches!(connect_appender(file.path()), Err(OpenError::Setting { .. })));
     }
 }

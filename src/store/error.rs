@@ -3,15 +3,60 @@
 use std::io;
 use std::path::PathBuf;
 
+/// What SQLite says, by either of the libraries through which it is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SqliteError {
+    /// By `sqlx`.
+    #[error(transparent)]
+    Sqlx(#[from] sqlx::Error),
+    /// By `rusqlite`.
+    #[error(transparent)]
+    Rusqlite(#[from] rusqlite::Error),
+}
+
+impl SqliteError {
+    /// The result code with its details, where the error is one of SQLite's own.
+    pub(super) fn extended_code(&self) -> Option<i32> {
+        match self {
+            Self::Sqlx(err) => extended_code(err),
+            Self::Rusqlite(err) => Some(err.sqlite_error()?.extended_code),
+        }
+    }
+
+    /// The result code, where the error is one of SQLite's own.
+    pub(super) fn code(&self) -> Option<i32> {
+        self.extended_code().map(primary_code)
+    }
+
+    /// In SQLite's words, without those of the library.
+    pub(super) fn message(&self) -> String {
+        match self {
+            Self::Sqlx(sqlx::Error::Database(err)) => err.message().to_owned(),
+            err => err.to_string(),
+        }
+    }
+}
+
+/// Like [`SqliteError::code`].
+pub(super) fn error_code(err: &sqlx::Error) -> Option<i32> {
+    extended_code(err).map(primary_code)
+}
+
+fn extended_code(err: &sqlx::Error) -> Option<i32> {
+    err.as_database_error()?.code()?.parse().ok()
+}
+
+/// Source: sqlite.org/rescode.html: the low 8 bits of an extended code.
+fn primary_code(extended: i32) -> i32 {
+    extended & 0xff
+}
+
 /// The database failed under a running server.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A read failed; nothing was changed.
     #[error("the database could not be read")]
-    Read(#[source] sqlx::Error),
-    /// A read of the log failed; nothing was changed.
-    #[error("the log could not be read")]
-    ReadLog(#[from] rusqlite::Error),
+    Read(#[source] SqliteError),
     /// A thread that read the log panicked.
     #[error("a reader of the log has panicked")]
     ReaderPanicked,
@@ -20,7 +65,7 @@ pub enum StoreError {
     Busy,
     /// A write failed in a way that leaves its outcome unknown; going on could tell a client what is not true.
     #[error("writing to the database failed, and whether the last messages are stored is unknown; restart to find out")]
-    OutcomeUnknown(#[source] sqlx::Error),
+    OutcomeUnknown(#[source] SqliteError),
     /// The file is not what it was.
     #[error("the database cannot be opened again for writing")]
     Reopen(#[source] OpenError),
@@ -36,8 +81,14 @@ impl From<sqlx::Error> for StoreError {
     fn from(err: sqlx::Error) -> Self {
         match err {
             sqlx::Error::PoolTimedOut => Self::Busy,
-            err => Self::Read(err),
+            err => Self::Read(err.into()),
         }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(err: rusqlite::Error) -> Self {
+        Self::Read(err.into())
     }
 }
 
@@ -94,9 +145,6 @@ pub enum OpenError {
         /// What `sqlite_version()` says.
         version: String,
     },
-    /// The log cannot be read.
-    #[error("cannot read the log of messages")]
-    Log(#[from] rusqlite::Error),
     /// Some other program's file.
     #[error("{} is not a chinwag database: nothing in it was changed; name another file", path.display())]
     Foreign {
@@ -150,7 +198,13 @@ pub enum OpenError {
     },
     /// `SQLite` said no.
     #[error("the database cannot be opened; `chinwag check` says whether it is damaged")]
-    Sqlite(#[from] sqlx::Error),
+    Sqlite(#[source] SqliteError),
+}
+
+impl<E: Into<SqliteError>> From<E> for OpenError {
+    fn from(err: E) -> Self {
+        Self::Sqlite(err.into())
+    }
 }
 
 /// A copy was not made; nothing is left of it. Each text says what to do, or has a source that does.

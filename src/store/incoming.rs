@@ -81,7 +81,7 @@ impl Rows {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.cells.len() / self.columns
     }
 }
@@ -101,9 +101,14 @@ impl Incoming {
         // dropped before that ends.
         let borrowed = unsafe { rusqlite::Connection::from_handle(handle.as_raw_handle().as_ptr()) };
         borrowed
-            .and_then(|conn| conn.create_module(c"incoming", eponymous_only_module::<Table>(), Some(incoming.clone())))
+            .and_then(|conn| incoming.register_with(&conn))
             .map_err(|err| sqlx::Error::Configuration(err.into()))?;
         Ok(incoming)
+    }
+
+    /// Makes the table known to `conn`.
+    pub(super) fn register_with(&self, conn: &rusqlite::Connection) -> rusqlite::Result<()> {
+        conn.create_module(c"incoming", eponymous_only_module::<Table>(), Some(self.clone()))
     }
 
     /// Runs `sql`, which selects from `incoming`, with `rows` there; nothing, if there are none.
@@ -126,7 +131,7 @@ impl Incoming {
         run.map(drop)
     }
 
-    fn put(&self, rows: Option<Arc<Rows>>) {
+    pub(super) fn put(&self, rows: Option<Arc<Rows>>) {
         *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = rows;
     }
 

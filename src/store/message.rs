@@ -45,14 +45,18 @@ pub(super) struct Earlier {
     pub(super) content: String,
 }
 
+/// Appends messages to the log.
+pub(super) const INSERT: &str =
+    "insert into messages (message_id, kind, sender_id, recipient_id, group_id, sent_at_ms, content, nonce)
+    select a, b, c, d, e, f, g, h from incoming";
+
 /// Appends `rows` to the log, the first with the id `first`, in one statement.
-pub(super) async fn insert(
-    conn: &mut SqliteConnection,
-    incoming: &Incoming,
-    first: MessageId,
-    rows: &[Row<'_>],
-    now_ms: i64,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn insert(conn: &mut SqliteConnection, incoming: &Incoming, rows: Rows) -> Result<(), sqlx::Error> {
+    incoming.run(conn, INSERT, rows).await
+}
+
+/// What [`INSERT`] finds in the table of incoming rows.
+pub(super) fn rows(first: MessageId, rows: &[Row<'_>], now_ms: i64) -> Rows {
     let mut messages = Rows::new(8, rows.len());
     for (message_id, Row { sender_id, target, content, nonce }) in (first.0..).zip(rows) {
         let (kind, recipient_id, group_id) = match target {
@@ -70,9 +74,7 @@ pub(super) async fn insert(
             Value::Text(nonce.map(Nonce::as_str)),
         ]);
     }
-    let sql = "insert into messages (message_id, kind, sender_id, recipient_id, group_id, sent_at_ms, content, nonce)
-        select a, b, c, d, e, f, g, h from incoming";
-    incoming.run(conn, sql, messages).await
+    messages
 }
 
 /// The newest id that was ever given out.
@@ -86,29 +88,25 @@ pub(super) async fn find_head(conn: &mut SqliteConnection) -> Result<MessageId, 
 }
 
 /// Those of these messages that have a nonce, by who sent them with which.
-pub(super) async fn list_with_nonce(
-    conn: &mut SqliteConnection,
-    ids: &[MessageId],
-) -> Result<Vec<((UserId, Nonce), Earlier)>, sqlx::Error> {
-    let ids: Vec<i64> = ids.iter().map(|message_id| message_id.0).collect();
-    let ids = serde_json::to_string(&ids).expect("numbers always encode");
-    let rows = sqlx::query!(
-        r#"select sender_id, nonce as "nonce!: String", message_id as "message_id!: i64", sent_at_ms, recipient_id, group_id, content
-        from messages where message_id in (select value from json_each(?)) and nonce is not null"#,
-        ids
-    )
-    .fetch_all(conn)
-    .await?;
-    let earlier = rows.into_iter().filter_map(|row| {
-        let target = match (row.recipient_id, row.group_id) {
-            (Some(user_id), _) => Target::User(UserId(user_id)),
-            (None, group_id) => Target::Group(GroupId(group_id?)),
-        };
-        let key = (UserId(row.sender_id), Nonce::parse(&row.nonce).ok()?);
-        let (message_id, sent_at_ms) = (MessageId(row.message_id), row.sent_at_ms);
-        Some((key, Earlier { message_id, sent_at_ms, target, content: row.content }))
-    });
-    Ok(earlier.collect())
+pub(super) fn list_with_nonce(conn: &Connection, ids: &[i64]) -> rusqlite::Result<Vec<((UserId, Nonce), Earlier)>> {
+    let sql = "select sender_id, nonce, sent_at_ms, recipient_id, group_id, content
+        from messages where message_id = ? and nonce is not null";
+    let mut select = conn.prepare_cached(sql)?;
+    let mut earlier = Vec::new();
+    for &message_id in ids {
+        let found = select.query_row([message_id], |row| {
+            let (recipient_id, group_id): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
+            let target =
+                recipient_id.map(|id| Target::User(UserId(id))).or(group_id.map(|id| Target::Group(GroupId(id))));
+            let nonce = row.get_ref(1)?.as_str().map(Nonce::parse)?;
+            Ok((UserId(row.get(0)?), nonce, row.get(2)?, target, row.get(5)?))
+        });
+        if let Some((sender_id, Ok(nonce), sent_at_ms, Some(target), content)) = found.optional()? {
+            let message_id = MessageId(message_id);
+            earlier.push(((sender_id, nonce), Earlier { message_id, sent_at_ms, target, content }));
+        }
+    }
+    Ok(earlier)
 }
 
 /// A row as readers of the log have it.

@@ -5,9 +5,10 @@
 //! Nothing here knows sockets, responses or who is online.
 //!
 //! Statements are `sqlx`'s, checked against the schema when this is built. Two kinds are not: those that insert many rows at once
-//! find them in a virtual table, and those that read the log, page by page, go through `rusqlite`. Either costs a third
-//! of what it costs otherwise, and both are run by tests.
+//! find them in a virtual table, and those about the log that every message needs, to append to it and to read it page by page,
+//! go through `rusqlite`. Either costs a third of what it costs otherwise, and both are run by tests.
 
+mod appender;
 mod backup;
 mod batch;
 mod check;
@@ -25,6 +26,7 @@ mod index;
 mod list;
 mod lock;
 mod log_readers;
+mod lookout;
 mod mark;
 mod message;
 mod meta;
@@ -36,6 +38,7 @@ mod pair;
 mod plan;
 mod prune;
 mod pruned;
+mod queue;
 mod quick_check;
 mod read_mark;
 mod restore;
@@ -61,7 +64,7 @@ pub use backup::{Backup, back_up};
 pub use check::{Contents, Problem, Report, check};
 pub use contact::ContactRow;
 pub use draft::{After, Author, Draft, LoggedIn, Membership, Of, Origin, Outcome, Refusal, Sent, SentTo, Synced};
-pub use error::{BackupError, CopyError, OpenError, PruneError, RestoreError, StoreError};
+pub use error::{BackupError, CopyError, OpenError, PruneError, RestoreError, SqliteError, StoreError};
 pub use group::{FoundGroupRow, MemberRow};
 pub use history::{Amount, History, Said, Stretch};
 pub use list::Part;
@@ -78,14 +81,14 @@ use crate::config::{Config, Retention};
 use crate::domain::{Epoch, MessageId, UserId};
 use index::Index;
 use log_readers::LogReaders;
-use writer::Queued;
+use queue::{Queue, Queued};
 
 /// Drafts that may wait for the writer, and as many again that a stalled commit has looked at. Units: drafts.
 const QUEUE_DRAFTS: usize = 1024;
 
 /// Contents that may wait for the writer: one commit's worth, for what waits longer makes everybody wait. Who finds no room waits
 /// in line at the connection that it comes from. Units: bytes.
-const QUEUE_BYTES: usize = writer::BATCH_BYTES;
+const QUEUE_BYTES: usize = queue::BATCH_BYTES;
 
 /// Batches that may wait for the dispatcher. One is being delivered while the next commits; more would only hide a lag.
 const QUEUE_BATCHES: usize = 4;
@@ -162,7 +165,8 @@ impl<T: Send + 'static> Store<T> {
         let path = database.path.clone();
         let epoch = meta::find_epoch(&mut database.writer.conn).await?;
         let quick_check = database.was_left_unclean.then(|| QuickCheck::new(path.clone()));
-        let writer = writer::Writer::new(database, config, (queue, Arc::clone(&store.room)), outcomes).await?;
+        let queue = Queue::new(queue, Arc::clone(&store.room), config.limits.busy_after);
+        let writer = writer::Writer::new(database, config, queue, outcomes).await?;
         let head = writer.head();
         Ok(Opened { store, path, committed, head, epoch, quick_check, writer: tokio::spawn(writer.run()) })
     }

@@ -11,14 +11,13 @@ use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
-use super::OpenError;
-use super::connect::{
-    Writing, connect_log_reader, connect_reader, connect_readers, connect_writer, error_code, pragma, roll_back,
-};
+use super::connect::{Writing, connect_log_reader, connect_reader, connect_readers, connect_writer, pragma, roll_back};
+use super::error::error_code;
 use super::index::{self, Index};
 use super::lock::{DatabaseLock, open_private, with_suffix};
 use super::log_readers::LogReaders;
 use super::migrate::{self, MIGRATOR};
+use super::{OpenError, SqliteError};
 use crate::config::Config;
 
 /// 'chwn': what our files carry as `application_id`. The first migration sets it.
@@ -81,8 +80,7 @@ async fn load_index(writer: &mut Writing, path: &Path, segment_messages: usize) 
 /// Says what to do where SQLite finds pages that it did not write so.
 fn damaged(path: &Path, err: OpenError) -> OpenError {
     let cause = match &err {
-        OpenError::Log(err) => err.sqlite_error().map(|err| err.extended_code & 0xff),
-        OpenError::Sqlite(err) => error_code(err),
+        OpenError::Sqlite(err) => err.code(),
         OpenError::Migration(MigrateError::Execute(err) | MigrateError::ExecuteMigration(err, _)) => error_code(err),
         _ => None,
     };
@@ -196,7 +194,7 @@ pub(super) async fn examine(path: &Path) -> Result<i64, OpenError> {
             roll_back(path).await?;
             read_header(path).await?
         }
-        Err(OpenError::Sqlite(err)) if error_code(&err) == Some(libsqlite3_sys::SQLITE_NOTADB) => return Err(foreign()),
+        Err(OpenError::Sqlite(err)) if err.code() == Some(libsqlite3_sys::SQLITE_NOTADB) => return Err(foreign()),
         header => header?,
     };
     // SQLite takes a file that is shorter than its own header for a new one.
@@ -219,9 +217,8 @@ pub(super) async fn examine(path: &Path) -> Result<i64, OpenError> {
 
 /// Whether `err` says that a transaction waits to be rolled back in a file that holds nothing yet: creating it was cut off
 /// before it was in WAL mode, in which there is nothing to roll back. A table would be a second page.
-fn is_half_created(path: &Path, err: &sqlx::Error) -> bool {
-    let code = err.as_database_error().and_then(|err| err.code()?.parse().ok());
-    code == Some(libsqlite3_sys::SQLITE_READONLY_ROLLBACK)
+fn is_half_created(path: &Path, err: &SqliteError) -> bool {
+    err.extended_code() == Some(libsqlite3_sys::SQLITE_READONLY_ROLLBACK)
         && path.metadata().is_ok_and(|metadata| metadata.len() <= FIRST_PAGE_BYTES)
 }
 

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use super::directory::{Directory, User};
 use super::draft::{After, Author, Draft, LoggedIn, Membership, Of, Outcome, Refusal, Sent, SentTo, Synced};
-use super::index;
 use super::message::{Earlier, Row, Target};
 use super::session::Session;
 use crate::config::DELIVERIES_PER_MESSAGE;
@@ -347,12 +346,7 @@ impl Plan {
     pub(super) fn entry(&self, draft: &Draft) -> Option<(MessageId, i64, UserId, Option<u32>)> {
         let &Self::InsertMessage { message_id, .. } = self else { return None };
         let Row { sender_id, target, nonce, .. } = self.row(draft)?;
-        Some((
-            message_id,
-            target.conversation_with(sender_id),
-            sender_id,
-            nonce.map(|nonce| index::hash(nonce.as_str())),
-        ))
+        Some((message_id, target.conversation_with(sender_id), sender_id, nonce.map(Nonce::fingerprint)))
     }
 
     /// Whether a statement of its own is needed, apart from the one for all rows of the log.

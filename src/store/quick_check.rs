@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use sqlx::{Connection, SqliteConnection};
 
+use super::SqliteError;
 use super::check::{Problem, as_damage, check_integrity};
-use super::connect::{connect_reader, error_code};
+use super::connect::connect_reader;
 use crate::shutdown::Shutdown;
 
 /// SQLite's own check, up to the tenth finding. Unlike `chinwag check` it does not compare indexes with their tables.
@@ -33,7 +34,7 @@ impl QuickCheck {
     pub async fn run(self, stopped: Shutdown) {
         tracing::info!("the last end was unclean; checking the database meanwhile");
         let started = Instant::now();
-        let found = look(&self.path, stopped).await.or_else(|err| Ok(vec![as_damage(err)?]));
+        let found = look(&self.path, stopped).await.or_else(|err| Ok(vec![as_damage(err.into())?]));
         log(found, started.elapsed().as_millis());
     }
 }
@@ -51,7 +52,7 @@ async fn look_until(conn: &mut SqliteConnection, stopped: Shutdown) -> Result<Ve
     check_integrity(conn, QUICK_CHECK).await
 }
 
-fn log(found: Result<Vec<Problem>, sqlx::Error>, duration_ms: u128) {
+fn log(found: Result<Vec<Problem>, SqliteError>, duration_ms: u128) {
     match found {
         Ok(problems) if problems.is_empty() => {
             tracing::info!(duration_ms, "checked the database after an unclean end: it is sound");
@@ -62,7 +63,7 @@ fn log(found: Result<Vec<Problem>, sqlx::Error>, duration_ms: u128) {
             }
         }
         // The next start will not make up for it, for the WAL is in the database by then.
-        Err(err) if error_code(&err) == Some(libsqlite3_sys::SQLITE_INTERRUPT) => {
+        Err(err) if err.code() == Some(libsqlite3_sys::SQLITE_INTERRUPT) => {
             tracing::warn!(duration_ms, "the check after an unclean end was cut short; run `chinwag check`");
         }
         Err(err) => {

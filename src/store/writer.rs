@@ -1,33 +1,28 @@
 //! The one task that writes: it commits in groups what has queued up while the last commit ran.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, SqlitePool};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::interval_at;
+use tokio::sync::mpsc;
 
+use super::appender::Appender;
 use super::batch::{self, Failure};
 use super::checkpoint::Checkpointer;
 use super::connect::{self, Writing};
 use super::directory::Directory;
 use super::draft::{Draft, Outcome, Refusal};
-use super::index::{self, Filling, Index, Removed};
+use super::index::{Filling, Index, NonceKey, Removed};
 use super::log_readers::LogReaders;
+use super::lookout::{Commits, Lookout};
 use super::open::Database;
 use super::plan::{Moment, Plan, plan};
+use super::queue::Queue;
 use super::tally::Tally;
-use super::{Committed, OpenError, QUEUE_DRAFTS, StoreError, message, room_of};
+use super::{Committed, OpenError, SqliteError, StoreError};
 use crate::config::{Clock, Config, whole_ms};
-use crate::domain::{MessageId, Nonce, Rate, UserId};
-
-/// Drafts of one commit. More make each cheaper and the last one later.
-const BATCH_DRAFTS: usize = 1024;
-
-/// Units: bytes of content in one commit, beyond which it is closed.
-pub(super) const BATCH_BYTES: usize = 1024 * 1024;
+use crate::domain::{MessageId, Rate};
 
 /// How much of the index is written behind a commit: at least a part of a segment, some ms, and more than was added.
 const SLICES_PER_SEGMENT: usize = 128;
@@ -36,41 +31,19 @@ const SLICE_PER_ADDED: usize = 4;
 /// Pages that a slice of the index dirties, about: it is sorted.
 const SLICE_PAGES: u64 = 16;
 
-/// How often a stalled commit looks for drafts that have waited too long.
-const EXPIRE_EVERY: Duration = Duration::from_millis(200);
-
 /// How often a database that takes nothing is logged.
 const WARN_EVERY: Duration = Duration::from_secs(10);
-
-/// A draft on its way to the writer.
-#[derive(Debug)]
-pub(super) struct Queued<T> {
-    pub(super) draft: Draft,
-    pub(super) ticket: T,
-    /// When its request was taken up.
-    pub(super) since: Instant,
-}
-
-/// What waits for the writer. Only the writer takes from it, so a draft is either taken or refused.
-#[derive(Debug)]
-struct Queue<T> {
-    arriving: mpsc::Receiver<Queued<T>>,
-    /// What contents take of the queue.
-    room: Arc<Semaphore>,
-    /// Drafts that were looked at during a stalled commit and are still young.
-    waiting: VecDeque<Queued<T>>,
-    busy_after: Duration,
-}
 
 /// The writer's state. A panic in it ends the process: the directory could be ahead of the file.
 #[derive(Debug)]
 pub(super) struct Writer<T> {
-    database: WritingConnection,
+    database: Connections,
     directory: Directory,
     index: Arc<Index>,
     /// The segment of the index that is being written.
     filling: Option<Filling>,
     queue: Queue<T>,
+    commits: Commits,
     outcomes: mpsc::Sender<Committed<T>>,
     clock: Clock,
     token_lifetime_ms: i64,
@@ -87,11 +60,12 @@ enum Attempt {
     Broken(Vec<Draft>),
 }
 
-/// The connection that writes; there is none between an error and the next batch.
+/// The connections that write; there are none between an error and the next batch.
 #[derive(Debug)]
-struct WritingConnection {
+struct Connections {
     path: PathBuf,
-    writing: Option<Writing>,
+    writing: Option<(Writing, Appender)>,
+    has_spare_thread: bool,
     readers: SqlitePool,
     log_readers: LogReaders,
     checkpointer: Checkpointer,
@@ -103,16 +77,21 @@ impl<T: Send + 'static> Writer<T> {
     pub(super) async fn new(
         database: Database,
         config: &Config,
-        (arriving, room): (mpsc::Receiver<Queued<T>>, Arc<Semaphore>),
+        queue: Queue<T>,
         outcomes: mpsc::Sender<Committed<T>>,
     ) -> Result<Self, OpenError> {
         let Database { path, mut writer, readers, log_readers, index, lock, .. } = database;
         let directory = Directory::load(&mut writer.conn).await?;
+        let has_spare_thread = config.has_spare_thread;
+        let appender = Appender::open(&path, has_spare_thread)?;
         let checkpointer = Checkpointer::start(&path).await?;
+        let commits = Commits::default();
+        tokio::spawn(refuse_old(commits.lookout(has_spare_thread), queue.clone(), outcomes.clone()));
         Ok(Self {
-            database: WritingConnection {
+            database: Connections {
                 path,
-                writing: Some(writer),
+                writing: Some((writer, appender)),
+                has_spare_thread,
                 readers,
                 log_readers,
                 checkpointer,
@@ -121,7 +100,8 @@ impl<T: Send + 'static> Writer<T> {
             directory,
             index,
             filling: None,
-            queue: Queue { arriving, room, waiting: VecDeque::new(), busy_after: config.limits.busy_after },
+            queue,
+            commits,
             outcomes,
             clock: config.clock.clone(),
             token_lifetime_ms: whole_ms(config.limits.token_lifetime),
@@ -138,7 +118,9 @@ impl<T: Send + 'static> Writer<T> {
     /// Writes until the last handle is dropped, then moves the WAL into the database.
     pub(super) async fn run(mut self) -> Result<(), StoreError> {
         while let Some((drafts, tickets)) = self.queue.next_batch().await {
+            let under_way = self.commits.begin();
             let outcomes = self.write(drafts).await?;
+            drop(under_way);
             let messages = outcomes.len();
             self.hand_on(outcomes.into_iter().zip(tickets).collect()).await?;
             self.fill_in(messages).await?;
@@ -208,20 +190,17 @@ impl<T: Send + 'static> Writer<T> {
 
     /// Looks up for what the nonces of a batch were used before, if there are any.
     async fn recall(&mut self, drafts: &[Draft]) -> Result<(), Failure> {
-        let nonces: Vec<(UserId, &Nonce)> = drafts
-            .iter()
-            .filter_map(Draft::nonce)
-            .filter_map(|(author, nonce)| Some((self.directory.user_of(&author.token_hash)?, nonce)))
-            .collect();
-        if nonces.is_empty() {
+        let key = |draft: &Draft| {
+            let (author, nonce) = draft.nonce()?;
+            Some((self.directory.user_of(&author.token_hash)?.0, nonce.fingerprint()))
+        };
+        let keys: Vec<NonceKey> = drafts.iter().filter_map(key).collect();
+        if keys.is_empty() {
             return Ok(());
         }
-        let conn = &mut self.database.connection().await?.conn;
-        let mut messages = index::list_with_nonces(conn, &nonces).await?;
-        messages.extend(self.index.list_newest_with_nonces(&nonces));
-        if !messages.is_empty() {
-            self.directory.recall(message::list_with_nonce(conn, &messages).await?);
-        }
+        let (_, appender) = self.database.connections().await?;
+        let earlier = appender.list_with_nonces(&self.index, keys).await.map_err(SqliteError::from)?;
+        self.directory.recall(earlier);
         Ok(())
     }
 
@@ -233,7 +212,8 @@ impl<T: Send + 'static> Writer<T> {
         };
         let messages = self.index.segment_messages().div_ceil(SLICES_PER_SEGMENT).max(SLICE_PER_ADDED * added);
         let written = async {
-            let writing = self.database.connection().await?;
+            let _under_way = self.commits.begin();
+            let (writing, _) = self.database.connections().await?;
             let is_whole = filling.write_slice(writing, &self.index, messages).await?;
             self.database.checkpointer.grew(SLICE_PAGES);
             Ok(is_whole)
@@ -252,14 +232,13 @@ impl<T: Send + 'static> Writer<T> {
     }
 
     /// Says that the database takes nothing; not for every batch, for the log may lie on the same full disk.
-    fn warn(&mut self, err: &sqlx::Error) {
+    fn warn(&mut self, err: &SqliteError) {
         if self.warned_at.is_none_or(|warned_at| warned_at.elapsed() >= WARN_EVERY) {
             tracing::warn!(error = %err, "the database takes nothing at the moment");
             self.warned_at = Some(Instant::now());
         }
     }
 
-    /// Commits; meanwhile refuses drafts that have waited too long behind a commit that takes its time.
     async fn commit(
         &mut self,
         drafts: &[Draft],
@@ -267,28 +246,10 @@ impl<T: Send + 'static> Writer<T> {
         head: MessageId,
         now_ms: i64,
     ) -> Result<Vec<Removed>, Failure> {
-        let Self { database, queue, outcomes, .. } = self;
-        let committing = async {
-            let writing = database.connection().await?;
-            let removed = batch::commit(writing, drafts, plans, head, now_ms).await?;
-            database.checkpointer.grew(dirtied_pages(drafts, plans));
-            Ok(removed)
-        };
-        tokio::pin!(committing);
-        let mut ticks = interval_at((Instant::now() + EXPIRE_EVERY).into(), EXPIRE_EVERY);
-        loop {
-            tokio::select! {
-                biased;
-                committed = &mut committing => return committed,
-                _ = ticks.tick() => {
-                    let expired = queue.expire();
-                    if !expired.is_empty() {
-                        // Without a dispatcher, handing on this batch fails next.
-                        outcomes.send(expired).await.ok();
-                    }
-                }
-            }
-        }
+        let (writing, appender) = self.database.connections().await?;
+        let removed = batch::commit(writing, appender, drafts, plans, head, now_ms).await?;
+        self.database.checkpointer.grew(dirtied_pages(drafts, plans));
+        Ok(removed)
     }
 
     async fn hand_on(&mut self, committed: Committed<T>) -> Result<(), StoreError> {
@@ -296,47 +257,16 @@ impl<T: Send + 'static> Writer<T> {
     }
 }
 
-impl<T> Queue<T> {
-    /// What has queued up, at least one draft; `None` when nothing is queued and nothing can be any more.
-    async fn next_batch(&mut self) -> Option<(Vec<Draft>, Vec<T>)> {
-        let (mut drafts, mut tickets, mut content_bytes) = (Vec::new(), Vec::new(), 0);
-        let mut next = match self.waiting.pop_front() {
-            Some(queued) => Some(queued),
-            None => Some(self.arriving.recv().await?),
-        };
-        while let Some(queued) = next {
-            content_bytes += self.take(&queued);
-            drafts.push(queued.draft);
-            tickets.push(queued.ticket);
-            if drafts.len() == BATCH_DRAFTS || content_bytes >= BATCH_BYTES {
-                break;
+/// While a commit stalls, refuses drafts that have waited too long.
+async fn refuse_old<T>(lookout: Lookout, queue: Queue<T>, outcomes: mpsc::Sender<Committed<T>>) {
+    while let Some(stalled) = lookout.wait().await {
+        while stalled.goes_on().await {
+            let expired = queue.expire();
+            if !expired.is_empty() {
+                // Without a dispatcher, handing on the stalled batch fails next.
+                outcomes.send(expired).await.ok();
             }
-            next = self.waiting.pop_front().or_else(|| self.arriving.try_recv().ok());
         }
-        Some((drafts, tickets))
-    }
-
-    /// Gives the room of a draft that is taken or refused to others. Units: bytes of its content.
-    fn take(&self, queued: &Queued<T>) -> usize {
-        let content_bytes = queued.draft.content_bytes();
-        self.room.add_permits(room_of(content_bytes) as usize);
-        content_bytes
-    }
-
-    /// Takes out what has waited too long, and answers it.
-    fn expire(&mut self) -> Committed<T> {
-        while self.waiting.len() < QUEUE_DRAFTS {
-            let Ok(queued) = self.arriving.try_recv() else { break };
-            self.waiting.push_back(queued);
-        }
-        let now = Instant::now();
-        let old = self.waiting.partition_point(|queued| now.duration_since(queued.since) >= self.busy_after);
-        let old: Vec<Queued<T>> = self.waiting.drain(..old).collect();
-        let refuse = |queued: Queued<T>| {
-            self.take(&queued);
-            (Outcome::Refused(Refusal::Busy), queued.ticket)
-        };
-        old.into_iter().map(refuse).collect()
     }
 }
 
@@ -352,20 +282,21 @@ fn dirtied_pages(drafts: &[Draft], plans: &[Plan]) -> u64 {
     LEAST_PAGES * (1 + changes) + bytes as u64 / PAGE_BYTES
 }
 
-impl WritingConnection {
-    /// The connection, after a checkpoint where the WAL is long.
-    async fn connection(&mut self) -> Result<&mut Writing, OpenError> {
-        let mut writing = match self.writing.take() {
-            Some(writing) => writing,
-            None => connect::connect_writer(&self.path).await?,
+impl Connections {
+    /// The connections, after a checkpoint where the WAL is long.
+    async fn connections(&mut self) -> Result<(&mut Writing, &mut Appender), OpenError> {
+        let (mut writing, appender) = match self.writing.take() {
+            Some(connections) => connections,
+            None => (connect::connect_writer(&self.path).await?, Appender::open(&self.path, self.has_spare_thread)?),
         };
         self.checkpointer.keep_short(&mut writing.conn).await;
-        Ok(self.writing.insert(writing))
+        let (writing, appender) = self.writing.insert((writing, appender));
+        Ok((writing, appender))
     }
 
-    /// Gives up a connection of which it is not known whether it is inside a transaction.
+    /// Gives up connections of which it is not known whether they are inside a transaction.
     async fn discard(&mut self) {
-        if let Some(writing) = self.writing.take()
+        if let Some((writing, _)) = self.writing.take()
             && let Err(err) = writing.conn.close_hard().await
         {
             tracing::warn!(error = %err, "closing a failed connection");
@@ -376,7 +307,8 @@ impl WritingConnection {
         self.readers.close().await;
         self.log_readers.close().await;
         self.checkpointer.stop().await;
-        if let Some(writing) = self.writing.take() {
+        if let Some((writing, appender)) = self.writing.take() {
+            drop(appender);
             connect::close(writing).await;
         }
     }

@@ -19,13 +19,12 @@ use rusqlite::Connection;
 
 pub(super) use checking::{Unsound, check};
 pub(super) use filling::{Filling, catch_up};
-pub(super) use nonces::{hash, list as list_with_nonces};
 pub(super) use removing::{Removed, remove};
-pub(super) use tail::Span;
+pub(super) use tail::{NonceKey, Span};
 
 use crate::domain::{MessageId, Nonce, UserId};
 use postings::Segment;
-use tail::{Entry, NonceKey, Tail};
+use tail::{Entry, Tail};
 
 /// Looks into segments on behalf of one page, after which the page ends where it is: they take about 40 ms.
 const MOST_LOOKS: usize = 16_384;
@@ -68,7 +67,7 @@ impl Index {
         let mut rows = statement.query([upto, missing])?;
         while let Some(row) = rows.next()? {
             let (message_id, conversation, sender_id) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let nonce = row.get_ref(3)?.as_str_or_null()?.map(|nonce| (sender_id, hash(nonce)));
+            let nonce = row.get_ref(3)?.as_str_or_null()?.map(|nonce| (sender_id, Nonce::fingerprint_of(nonce)));
             state.tail.add(Entry { message_id, conversation, nonce });
         }
         drop(state);
@@ -84,12 +83,15 @@ impl Index {
         }
     }
 
-    /// The messages in memory that may have one of these nonces.
-    pub(super) fn list_newest_with_nonces(&self, nonces: &[(UserId, &Nonce)]) -> Vec<MessageId> {
+    /// The messages that may have one of these nonces.
+    pub(super) fn list_with_nonces(&self, conn: &Connection, keys: &[NonceKey]) -> rusqlite::Result<Vec<i64>> {
+        let mut ids = nonces::list(conn, keys)?;
         let state = self.read();
-        let key = |(sender_id, nonce): &(UserId, &Nonce)| (sender_id.0, hash(nonce.as_str()));
-        let find = |key: NonceKey| state.filling.with_nonce(key).chain(state.tail.with_nonce(key)).collect::<Vec<_>>();
-        nonces.iter().map(key).flat_map(find).map(MessageId).collect()
+        for &key in keys {
+            ids.extend(state.filling.with_nonce(key).chain(state.tail.with_nonce(key)));
+        }
+        drop(state);
+        Ok(ids)
     }
 
     /// The oldest messages of a span, at most `limit`, in ascending order.

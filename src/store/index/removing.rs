@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use sqlx::SqliteConnection;
 
-use super::{Index, hash, nonces, postings};
+use super::{Index, nonces, postings};
+use crate::domain::Nonce;
 use crate::store::incoming::{Incoming, Rows, Value};
 
 /// What a deletion takes out of the index.
@@ -38,7 +39,7 @@ pub(in crate::store) async fn remove(
     let mut with_nonce = Rows::new(3, messages.len());
     for Message { message_id, sender_id, nonce, .. } in &messages {
         if let Some(nonce) = nonce {
-            with_nonce.push([*sender_id, i64::from(hash(nonce)), *message_id].map(Value::Integer));
+            with_nonce.push([*sender_id, i64::from(Nonce::fingerprint_of(nonce)), *message_id].map(Value::Integer));
         }
     }
     nonces::delete(conn, incoming, with_nonce).await?;

@@ -16,7 +16,7 @@ pub(in crate::store) struct Span {
 }
 
 /// A sender, and the hash of a nonce of theirs.
-pub(super) type NonceKey = (i64, u32);
+pub(in crate::store) type NonceKey = (i64, u32);
 
 /// A message as the index knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

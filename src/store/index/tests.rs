@@ -88,7 +88,7 @@ impl Bench {
             |to: &i64| Row { sender_id: UserId(1), target: Target::User(UserId(*to)), content: &content, nonce: None };
         let rows: Vec<Row<'_>> = recipients.iter().map(row).collect();
         let Writing { conn, incoming } = &mut self.writing;
-        message::insert(conn, incoming, self.head.next(), &rows, 0).await.unwrap();
+        message::insert(conn, incoming, message::rows(self.head.next(), &rows, 0)).await.unwrap();
         for row in &rows {
             self.head = self.head.next();
             let conversation = row.target.conversation_with(UserId(1));
