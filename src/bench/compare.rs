@@ -13,6 +13,7 @@ use super::choice::Scenario;
 use super::error::BenchError;
 use super::figure::{Better, Figure};
 use super::options::{Comparison, Load};
+use super::preload::Filled;
 use super::progress::Progress;
 use super::report::show;
 use super::result::Outcome;
@@ -38,8 +39,9 @@ struct Compared {
 pub async fn compare(asked: &Comparison, out: &mut impl Write) -> Result<Verdict, BenchError> {
     super::descriptors::raise_limit();
     let (progress, mut outcomes) = (Progress::new(), Vec::new());
+    let filled = super::fill(&asked.directory, &asked.load, &progress).await?;
     for &scenario in &asked.scenarios {
-        let (old, new) = measure(scenario, asked, &progress).await?;
+        let (old, new) = measure(scenario, asked, filled.as_ref(), &progress).await?;
         progress.clear();
         if !asked.json {
             write(out, &old, &new, &asked.load)?;
@@ -57,13 +59,14 @@ pub async fn compare(asked: &Comparison, out: &mut impl Write) -> Result<Verdict
 async fn measure(
     scenario: Scenario,
     asked: &Comparison,
+    filled: Option<&Filled>,
     progress: &Progress,
 ) -> Result<(Outcome, Outcome), BenchError> {
     let Comparison { old, new, directory, load, .. } = asked;
     let new = new.clone().map_or_else(this_binary, Ok)?;
     progress.say(&format!("{}: setting up", scenario.name()));
-    let mut old = Arena::open(scenario, Target::start(old, directory, load).await?, load).await?;
-    let mut new = Arena::open(scenario, Target::start(&new, directory, load).await?, load).await?;
+    let mut old = Arena::open(scenario, Target::start(old, directory, filled).await?, load).await?;
+    let mut new = Arena::open(scenario, Target::start(&new, directory, filled).await?, load).await?;
     'rounds: for number in 1..=load.rounds {
         for (arena, which) in [(&mut old, "old"), (&mut new, "new")] {
             progress.say(&format!("{}: round {number} of {}, {which}", scenario.name(), load.rounds));

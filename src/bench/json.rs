@@ -6,15 +6,16 @@ use serde_json::{Map, Value, json};
 use super::figure::Figure;
 use super::load::stage::Account;
 use super::options::Load;
+use super::preload::Filled;
 use super::result::{Outcome, Round, Summary};
 
 /// All scenarios of a run.
-pub(super) fn report(outcomes: &[Outcome], load: &Load) -> Value {
+pub(super) fn report(outcomes: &[Outcome], load: &Load, filled: Option<&Filled>) -> Value {
     let scenarios: Vec<Value> = outcomes.iter().map(scenario).collect();
-    json!({ "chinwag": env!("CARGO_PKG_VERSION"), "load": settings(load), "scenarios": scenarios })
+    json!({ "chinwag": env!("CARGO_PKG_VERSION"), "load": settings(load, filled), "scenarios": scenarios })
 }
 
-fn settings(load: &Load) -> Value {
+fn settings(load: &Load, filled: Option<&Filled>) -> Value {
     json!({
         "version": load.version,
         "rounds": load.rounds,
@@ -31,6 +32,7 @@ fn settings(load: &Load) -> Value {
         "rate_per_s": load.rate,
         "preloaded_messages": load.preload.map(|preload| preload.messages),
         "preloaded_users": load.preload.map(|preload| preload.users),
+        "preloaded_file_bytes": filled.map(|filled| filled.bytes),
     })
 }
 

@@ -28,7 +28,7 @@ mod statistics;
 mod told;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use choice::Scenario;
 pub use compare::compare;
@@ -37,6 +37,7 @@ pub use options::{Comparison, Load, Options, PATIENCE};
 pub use preload::Preload;
 
 use arena::Arena;
+use preload::Filled;
 use progress::Progress;
 use result::Outcome;
 use server::Target;
@@ -57,9 +58,10 @@ pub enum Verdict {
 pub async fn run(options: &Options, out: &mut impl Write) -> Result<Verdict, BenchError> {
     descriptors::raise_limit();
     let progress = Progress::new();
+    let filled = fill(&options.directory, &options.load, &progress).await?;
     let mut outcomes = Vec::new();
     for &scenario in &options.scenarios {
-        let outcome = measure(scenario, options, &progress).await?;
+        let outcome = measure(scenario, options, filled.as_ref(), &progress).await?;
         progress.clear();
         if !options.json {
             report::write(out, &outcome, &options.load)?;
@@ -67,18 +69,31 @@ pub async fn run(options: &Options, out: &mut impl Write) -> Result<Verdict, Ben
         outcomes.push(outcome);
     }
     if options.json {
-        writeln!(out, "{:#}", json::report(&outcomes, &options.load))?;
+        writeln!(out, "{:#}", json::report(&outcomes, &options.load, filled.as_ref()))?;
     }
     let is_right = outcomes.iter().all(|outcome| outcome.account().is_right());
     Ok(if is_right { Verdict::Right } else { Verdict::Wrong })
 }
 
-async fn measure(scenario: Scenario, options: &Options, progress: &Progress) -> Result<Outcome, BenchError> {
+/// The file that each server of a run has a copy of.
+async fn fill(directory: &Path, load: &Load, progress: &Progress) -> Result<Option<Filled>, BenchError> {
+    if load.preload.is_some() {
+        progress.say("filling a file");
+    }
+    Filled::make(directory, load.preload, load.content_bytes).await
+}
+
+async fn measure(
+    scenario: Scenario,
+    options: &Options,
+    filled: Option<&Filled>,
+    progress: &Progress,
+) -> Result<Outcome, BenchError> {
     let name = scenario.name();
     progress.say(&format!("{name}: setting up"));
     let target = match &options.address {
         Some(address) => Target::Foreign(address.clone()),
-        None => Target::start(&this_binary()?, &options.directory, &options.load).await?,
+        None => Target::start(&this_binary()?, &options.directory, filled).await?,
     };
     let mut arena = Arena::open(scenario, target, &options.load).await?;
     for number in 1..=options.load.rounds {

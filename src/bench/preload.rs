@@ -1,12 +1,15 @@
 //! Fills a file before a server starts on it: what is quick on an empty file need not be on a large one.
 //!
-//! The messages go through the store's own writer, in its own batches, so that the file is as one that a server has filled.
+//! The messages go through the store's own writer, in its own batches, so that the file is as one that a server has filled. That
+//! takes longer than most rounds, so it is done once, and each server has a copy.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::directory::TemporaryDirectory;
 use super::error::BenchError;
 use crate::config::Config;
 use crate::domain::{Content, GroupName, Token, TokenHash, Username};
@@ -30,8 +33,54 @@ const FRIENDS: u32 = 5;
 /// Stands for a hash: nobody logs in as one of these users.
 const NO_PASSWORD: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+/// A file that was filled; gone when this is dropped.
+#[derive(Debug)]
+pub(super) struct Filled {
+    directory: TemporaryDirectory,
+    /// Of the file, when nobody uses it.
+    pub(super) bytes: u64,
+}
+
+impl Filled {
+    /// Fills a file in a directory of its own in `parent`, where one is asked for.
+    pub(super) async fn make(
+        parent: &Path,
+        preload: Option<Preload>,
+        content_bytes: usize,
+    ) -> Result<Option<Self>, BenchError> {
+        let Some(preload) = preload else { return Ok(None) };
+        let directory = TemporaryDirectory::new(parent)?;
+        let path = directory.path().join(FILE);
+        fill(&path, preload, content_bytes).await?;
+        let bytes = on_disk(path, |path| File::open(path)).await?;
+        Ok(Some(Self { directory, bytes }))
+    }
+
+    /// Makes a copy of it.
+    pub(super) async fn copy_to(&self, path: &Path) -> Result<(), BenchError> {
+        let (from, to) = (self.directory.path().join(FILE), path.to_owned());
+        on_disk(to, move |to| fs::copy(from, to).and_then(|_| File::open(to))).await.map(drop)
+    }
+}
+
+/// The name of a file in its directory.
+const FILE: &str = "filled.db";
+
+/// Has a file on the disk, by a thread of its own: what the kernel still had to write would be written while something is
+/// measured. Returns its length. Units: bytes.
+async fn on_disk(
+    path: PathBuf,
+    make: impl FnOnce(&Path) -> std::io::Result<File> + Send + 'static,
+) -> Result<u64, BenchError> {
+    let made = tokio::task::spawn_blocking(move || {
+        let length = |file: File| file.sync_all().and_then(|()| file.metadata()).map(|metadata| metadata.len());
+        make(&path).and_then(length).map_err(|err| BenchError::File(path, err))
+    });
+    made.await.map_err(|_| BenchError::Impossible("copying a file has panicked"))?
+}
+
 /// Makes a file at `path` with this in it. `content_bytes` is the length of each message.
-pub(super) async fn fill(path: &Path, preload: Preload, content_bytes: usize) -> Result<(), BenchError> {
+async fn fill(path: &Path, preload: Preload, content_bytes: usize) -> Result<(), BenchError> {
     let mut config = Config { database_url: format!("sqlite://{}", path.display()), ..Config::default() };
     config.limits.message_rate = None;
     let Opened { store, mut committed, writer, .. } = Store::open(&config).await?;
@@ -136,5 +185,26 @@ mod tests {
             |table| -> i64 { conn.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0)).unwrap() };
         assert_eq!(["messages", "users", "groups", "sessions"].map(count), [1000, 45, 3, 45]);
         assert_eq!(count("messages where group_id is null"), 505);
+    }
+
+    #[tokio::test]
+    async fn copies_of_a_filled_file_are_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let preload = Some(Preload { messages: 100, users: 5 });
+
+        let filled = Filled::make(directory.path(), preload, 100).await.unwrap().unwrap();
+        let copies = ["one.db", "other.db"].map(|name| directory.path().join(name));
+        for copy in &copies {
+            filled.copy_to(copy).await.unwrap();
+        }
+
+        let [one, other] = copies.map(|copy| std::fs::read(copy).unwrap());
+        assert_eq!((one.len() as u64, one == other), (filled.bytes, true));
+        let conn = rusqlite::Connection::open(directory.path().join("one.db")).unwrap();
+        let count: i64 = conn.query_row("select count(*) from messages", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 100);
+        drop(conn);
+        drop(filled);
+        assert_eq!(directory.path().read_dir().unwrap().count(), 2);
     }
 }

@@ -13,8 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::directory::TemporaryDirectory;
 use super::error::BenchError;
-use super::options::Load;
-use super::preload;
+use super::preload::Filled;
 use super::process::{Usage, memory_bytes};
 use super::told::{Committed, Told};
 
@@ -53,11 +52,11 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Starts `binary` on a file of its own in a directory of its own in `parent`.
-    pub(super) async fn start(binary: &Path, parent: &Path, load: &Load) -> Result<Self, BenchError> {
+    /// Starts `binary` on a file of its own in a directory of its own in `parent`: an empty one, or a copy.
+    pub(super) async fn start(binary: &Path, parent: &Path, filled: Option<&Filled>) -> Result<Self, BenchError> {
         let directory = TemporaryDirectory::new(parent)?;
-        if let Some(preload) = load.preload {
-            preload::fill(&directory.path().join(DATABASE), preload, load.content_bytes).await?;
+        if let Some(filled) = filled {
+            filled.copy_to(&directory.path().join(DATABASE)).await?;
         }
         OwnServer::start(binary, directory).await.map(Self::Own)
     }

@@ -143,8 +143,9 @@ pub struct LoadFlags {
     /// Conversations that they are of
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub conversations: u32,
-    /// Fill the file before the server starts: with so many messages, half of them said in groups, of so many users. The program
-    /// that runs fills it, so an older one that is compared may not be able to read it
+    /// Fill the file before the server starts: with so many messages, half of them said in groups, of so many users. It
+    /// is filled once, and each server has a copy. The program that runs fills it, so an older one that is compared may not be able
+    /// to read it
     #[arg(long, value_name = "MESSAGES,USERS", value_parser = preload)]
     pub preload: Option<Preload>,
     /// Bytes of a message
