@@ -82,6 +82,7 @@ figures! {
         LOAD_CORES = "load_cores", "cores busy, load", Number, Neither;
         COMMITS = "commits_per_message", "commits a message", Number, Less;
         WRITTEN = "written_bytes_per_message", "written a message", Bytes, Less;
+        RESIDENT = "resident_bytes", "resident memory, server", Bytes, Less;
         LOGINS = "logins_per_s", "logins a second", PerSecond, More;
         CPU_PER_LOGIN = "server_cpu_ns_per_login", "server CPU a login", Time, Less;
         START = "start_ns", "from the start to listening", Time, Less;
@@ -89,6 +90,7 @@ figures! {
         CPU_PER_CONNECTION = "server_cpu_ns_per_connection", "server CPU a connection", Time, Less;
         MEMORY = "memory_bytes_per_connection", "memory a connection", Bytes, Less;
         IDLE_CORES = "idle_server_cores", "cores busy, server, idle", Number, Less;
+        WAKE_UPS = "idle_wake_ups_per_s", "wake-ups a second, idle", PerSecond, Less;
         PAGES = "pages_per_s", "pages a second", PerSecond, More;
         CPU_PER_PAGE = "server_cpu_ns_per_page", "server CPU a page", Time, Less;
         SYNCED_P50 = "synced_p50_ns", "until all is there, p50", Time, Less;
@@ -99,11 +101,16 @@ figures! {
     Floor {
         LOOPBACK_MESSAGES = "loopback_messages_per_s", "loopback: messages a second", PerSecond, Neither;
         LOOPBACK_P50 = "loopback_receipt_p50_ns", "loopback: to the receipt, p50", Time, Neither;
+        LOOPBACK_P99 = "loopback_receipt_p99_ns", "loopback: to the receipt, p99", Time, Neither;
         LOOPBACK_CPU = "loopback_cpu_ns_per_message", "loopback: CPU a message", Time, Neither;
         SQLITE_ROWS = "sqlite_rows_per_s", "SQLite: rows a second", PerSecond, Neither;
         SQLITE_CPU = "sqlite_cpu_ns_per_row", "SQLite: CPU a row", Time, Neither;
+        SQLITE_P50 = "sqlite_commit_p50_ns", "SQLite: a commit, p50", Time, Neither;
+        SQLITE_P99 = "sqlite_commit_p99_ns", "SQLite: a commit, p99", Time, Neither;
         FILE_MESSAGES = "file_messages_per_s", "file: messages a second", PerSecond, Neither;
         FILE_P50 = "file_sync_p50_ns", "file: to the disk, p50", Time, Neither;
+        FILE_P99 = "file_sync_p99_ns", "file: to the disk, p99", Time, Neither;
+        FILE_MAX = "file_sync_max_ns", "file: to the disk, longest", Time, Neither;
     }
     Ratio {
         CPU_X_LOOPBACK = "server_cpu_x_loopback", "server CPU / loopback", Times, Less;

@@ -1,12 +1,15 @@
-//! What the kernel knows of a process: CPU, bytes written, memory. From `/proc`; elsewhere than on Linux nothing is known.
+//! What the kernel knows of a process: CPU, wake-ups, bytes written, memory. From `/proc`; elsewhere than on Linux nothing is known.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// What a process has used up to now.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Usage {
     cpu: Option<Cpu>,
+    /// How often its threads have gone to wait for something; each time they were woken again.
+    waits: Option<u64>,
     written_bytes: Option<u64>,
 }
 
@@ -21,12 +24,18 @@ struct Cpu {
 
 impl Usage {
     pub(super) fn of(pid: u32) -> Self {
-        Self { cpu: Cpu::of(pid), written_bytes: field(&format!("/proc/{pid}/io"), "write_bytes:") }
+        let written_bytes = field(format!("/proc/{pid}/io"), "write_bytes:");
+        Self { cpu: Cpu::of(pid), waits: waits(pid), written_bytes }
     }
 
     /// CPU time since `earlier`. Units: nanoseconds.
     pub(super) fn cpu_ns_since(&self, earlier: &Self) -> Option<f64> {
         Some(self.cpu.as_ref()?.since(earlier.cpu.as_ref()?) as f64)
+    }
+
+    /// How often a thread of it was woken since `earlier`.
+    pub(super) fn wake_ups_since(&self, earlier: &Self) -> Option<f64> {
+        Some(self.waits?.saturating_sub(earlier.waits?) as f64)
     }
 
     /// Bytes sent to the disk since `earlier`.
@@ -38,9 +47,9 @@ impl Usage {
 impl Cpu {
     fn of(pid: u32) -> Option<Self> {
         let mut of_threads = BTreeMap::new();
-        for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
-            let id = thread.file_name().to_str().and_then(|name| name.parse().ok());
-            let ran_ns = fs::read_to_string(thread.path().join("schedstat")).ok();
+        for thread in threads(pid)? {
+            let id = thread.file_name().and_then(|name| name.to_str()?.parse().ok());
+            let ran_ns = fs::read_to_string(thread.join("schedstat")).ok();
             let ran_ns = ran_ns.and_then(|line| line.split_whitespace().next()?.parse().ok());
             if let (Some(id), Some(ran_ns)) = (id, ran_ns) {
                 of_threads.insert(id, ran_ns);
@@ -63,6 +72,17 @@ impl Cpu {
     }
 }
 
+/// Where the kernel tells of each thread of a process.
+fn threads(pid: u32) -> Option<impl Iterator<Item = PathBuf>> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    Some(threads.flatten().map(|thread| thread.path()))
+}
+
+fn waits(pid: u32) -> Option<u64> {
+    let of_thread = |thread: PathBuf| field(thread.join("status"), "voluntary_ctxt_switches:");
+    Some(threads(pid)?.filter_map(of_thread).sum())
+}
+
 /// User and system time in `/proc/PID/stat`, whose second field, the program's name, may hold anything.
 ///
 /// Source: the manual page `proc_pid_stat(5)`.
@@ -74,10 +94,15 @@ fn ticks(stat: &str) -> Option<u64> {
 
 /// Memory that only this process has, files apart. Units: bytes.
 pub(super) fn memory_bytes(pid: u32) -> Option<u64> {
-    field(&format!("/proc/{pid}/status"), "RssAnon:").map(|kib| kib * 1024)
+    field(format!("/proc/{pid}/status"), "RssAnon:").map(|kib| kib * 1024)
 }
 
-fn field(path: &str, name: &str) -> Option<u64> {
+/// All memory that this process has at the moment, the program and what it shares of files with it. Units: bytes.
+pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
+    field(format!("/proc/{pid}/status"), "VmRSS:").map(|kib| kib * 1024)
+}
+
+fn field(path: impl AsRef<Path>, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
@@ -110,9 +135,12 @@ mod tests {
     fn this_process_has_used_cpu_and_memory() {
         let before = Usage::of(std::process::id());
         let sum: u64 = (0..5_000_000u64).map(std::hint::black_box).sum();
+        std::thread::sleep(std::time::Duration::from_millis(1));
         let after = Usage::of(std::process::id());
 
         assert!(memory_bytes(std::process::id()).is_some_and(|bytes| bytes > 0));
+        assert!(resident_bytes(std::process::id()) > memory_bytes(std::process::id()));
         assert!(sum > 0 && after.cpu_ns_since(&before).is_some());
+        assert!(after.wake_ups_since(&before).is_some_and(|wake_ups| wake_ups > 0.0));
     }
 }

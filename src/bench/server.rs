@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::directory::TemporaryDirectory;
 use super::error::BenchError;
 use super::preload::Filled;
-use super::process::{Usage, memory_bytes};
+use super::process::{Usage, memory_bytes, resident_bytes};
 use super::told::{Committed, Told};
 
 /// How long a server may take to listen: a large file may have to be migrated or recovered first.
@@ -80,9 +80,14 @@ impl Target {
         self.pid().map_or_else(Usage::default, Usage::of)
     }
 
-    /// Units: bytes.
+    /// Files apart. Units: bytes.
     pub(super) fn memory_bytes(&self) -> Option<f64> {
         self.pid().and_then(memory_bytes).map(|bytes| bytes as f64)
+    }
+
+    /// Units: bytes.
+    pub(super) fn resident_bytes(&self) -> Option<f64> {
+        self.pid().and_then(resident_bytes).map(|bytes| bytes as f64)
     }
 
     /// Stops a server of the benchmark's own and starts it again, at another address. Returns how long it took to listen.

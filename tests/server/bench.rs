@@ -257,12 +257,18 @@ fn people_read_a_table() {
 
 #[test]
 fn everybody_comes_back_after_a_restart() {
-    let (code, said, complaint) = program(&[&["reconnect", "--connections", "30", "--json"], &SHORT[..]].concat());
+    let arguments = ["reconnect", "--connections", "30", "--preload", "500,20", "--json"];
+    let (code, said, complaint) = program(&[&arguments[..], &SHORT[..]].concat());
 
     assert_eq!((code, &*complaint), (Some(0), ""), "{said}");
     let report: Value = serde_json::from_str(&said).unwrap();
     assert!(number(&report, "/figures/connections_per_s/median") > 0.0, "{report:#}");
     assert!(number(&report, "/figures/start_ns/median") > 0.0, "{report:#}");
+    // Contents alone are 500 times 100 bytes.
+    assert!(report["load"]["preloaded_file_bytes"].as_u64().unwrap() > 50_000, "{report:#}");
+    if cfg!(target_os = "linux") {
+        assert!(number(&report, "/figures/resident_bytes/median") > 1_000_000.0, "{report:#}");
+    }
 }
 
 #[test]

@@ -24,7 +24,10 @@ pub(super) struct Written {
     pub(super) messages_per_s: f64,
     /// Of the thread that writes.
     pub(super) cpu_ns_per_message: f64,
+    /// From the beginning of a batch until it is on the disk.
     pub(super) sync_p50_ns: f64,
+    pub(super) sync_p99_ns: f64,
+    pub(super) sync_max_ns: f64,
 }
 
 impl Stored {
@@ -54,6 +57,8 @@ impl Stored {
             messages_per_s: messages as f64 / began.elapsed().as_secs_f64(),
             cpu_ns_per_message: (thread_cpu_ns() - cpu_ns) as f64 / messages as f64,
             sync_p50_ns: latencies.value_at_quantile(0.5) as f64,
+            sync_p99_ns: latencies.value_at_quantile(0.99) as f64,
+            sync_max_ns: latencies.value_at_quantile(1.0) as f64,
         })
     }
 }

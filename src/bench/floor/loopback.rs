@@ -49,6 +49,7 @@ pub(super) async fn run(
     Ok(Loopback {
         messages_per_s: talked.answered as f64 / talked.elapsed.as_secs_f64(),
         receipt_p50_ns: talked.latencies.receipt.value_at_quantile(0.5) as f64,
+        receipt_p99_ns: talked.latencies.receipt.value_at_quantile(0.99) as f64,
         cpu_ns_per_message: cpu_ns as f64 / talked.account.sent as f64,
     })
 }

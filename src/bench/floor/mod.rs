@@ -52,6 +52,7 @@ pub(super) struct Floors<'a> {
 struct Loopback {
     messages_per_s: f64,
     receipt_p50_ns: f64,
+    receipt_p99_ns: f64,
     cpu_ns_per_message: f64,
 }
 
@@ -121,11 +122,16 @@ fn figures(loopback: Option<Loopback>, sqlite: Option<Written>, file: Option<Wri
     vec![
         (&figure::LOOPBACK_MESSAGES, loopback.map(|floor| floor.messages_per_s)),
         (&figure::LOOPBACK_P50, loopback.map(|floor| floor.receipt_p50_ns)),
+        (&figure::LOOPBACK_P99, loopback.map(|floor| floor.receipt_p99_ns)),
         (&figure::LOOPBACK_CPU, loopback.map(|floor| floor.cpu_ns_per_message)),
         (&figure::SQLITE_ROWS, sqlite.map(|floor| floor.messages_per_s)),
         (&figure::SQLITE_CPU, sqlite.map(|floor| floor.cpu_ns_per_message)),
+        (&figure::SQLITE_P50, sqlite.map(|floor| floor.sync_p50_ns)),
+        (&figure::SQLITE_P99, sqlite.map(|floor| floor.sync_p99_ns)),
         (&figure::FILE_MESSAGES, file.map(|floor| floor.messages_per_s)),
         (&figure::FILE_P50, file.map(|floor| floor.sync_p50_ns)),
+        (&figure::FILE_P99, file.map(|floor| floor.sync_p99_ns)),
+        (&figure::FILE_MAX, file.map(|floor| floor.sync_max_ns)),
     ]
 }
 
@@ -159,8 +165,15 @@ mod tests {
             (&figure::RECEIPT_P50, Some(9.0)),
         ];
         let round = Round { figures, account: Account::default() };
-        let loopback = Loopback { messages_per_s: 400.0, receipt_p50_ns: 1.0, cpu_ns_per_message: 6.0 };
-        let written = Written { messages_per_s: 200.0, cpu_ns_per_message: 4.0, sync_p50_ns: 2.0 };
+        let loopback =
+            Loopback { messages_per_s: 400.0, receipt_p50_ns: 1.0, receipt_p99_ns: 5.0, cpu_ns_per_message: 6.0 };
+        let written = Written {
+            messages_per_s: 200.0,
+            cpu_ns_per_message: 4.0,
+            sync_p50_ns: 2.0,
+            sync_p99_ns: 7.0,
+            sync_max_ns: 9.0,
+        };
 
         let all = ratios(&round, Some(loopback), Some(written), Some(written));
         let some = ratios(&round, Some(loopback), None, None);

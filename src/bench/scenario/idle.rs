@@ -47,7 +47,9 @@ impl Idle {
         let (began, idle_usage) = (Instant::now(), target.usage());
         sleep(load.measured).await;
         let (elapsed, usage_after) = (began.elapsed(), target.usage());
+        let wake_ups = usage_after.wake_ups_since(&idle_usage);
         let memory = target.memory_bytes().zip(self.memory_before).map(|(now, before)| now - before);
+        let resident = target.resident_bytes();
         drop(wires);
         let count = self.connections as f64;
         let figures = vec![
@@ -55,6 +57,8 @@ impl Idle {
             (&figure::CPU_PER_CONNECTION, quotient(connected_usage.cpu_ns_since(&usage), count)),
             (&figure::MEMORY, quotient(memory, count)),
             (&figure::IDLE_CORES, usage_after.cpu_ns_since(&idle_usage).map(|cpu_ns| cores(cpu_ns, elapsed))),
+            (&figure::WAKE_UPS, quotient(wake_ups, elapsed.as_secs_f64())),
+            (&figure::RESIDENT, resident),
         ];
         Ok(Round { figures, account: Account::default() })
     }

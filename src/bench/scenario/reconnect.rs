@@ -63,7 +63,10 @@ impl Reconnect {
         ];
         figures.extend(quantiles(&latencies, ANSWER));
         let cpu_ns = usage_after.cpu_ns_since(&usage);
-        figures.push((&figure::CPU_PER_CONNECTION, quotient(cpu_ns, self.connections as f64)));
+        figures.extend([
+            (&figure::CPU_PER_CONNECTION, quotient(cpu_ns, self.connections as f64)),
+            (&figure::RESIDENT, target.resident_bytes()),
+        ]);
         Ok(Round { figures, account: Account::default() })
     }
 }

@@ -33,11 +33,13 @@ pub(in crate::bench) struct Talking {
 struct Reading {
     usage: Usage,
     committed: Option<Committed>,
+    /// Units: bytes.
+    resident: Option<f64>,
 }
 
 impl Reading {
     fn of(target: &Target) -> Self {
-        Self { usage: target.usage(), committed: target.committed() }
+        Self { usage: target.usage(), committed: target.committed(), resident: target.resident_bytes() }
     }
 }
 
@@ -96,6 +98,7 @@ fn figures(talked: &Talked<Reading>) -> Figures {
         (&figure::LOAD_CORES, Some(cores(*load_cpu_ns as f64, *elapsed))),
         (&figure::COMMITS, commits),
         (&figure::WRITTEN, quotient(last.usage.written_bytes_since(&first.usage), *answered as f64)),
+        (&figure::RESIDENT, last.resident),
     ]);
     figures
 }
