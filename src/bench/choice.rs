@@ -17,6 +17,8 @@ pub enum Scenario {
     Mixed,
     /// Passwords.
     Login,
+    /// Passwords, while others talk.
+    Storm,
     /// Connections that do nothing.
     Idle,
     /// Much that was missed.
@@ -28,13 +30,14 @@ pub enum Scenario {
 }
 
 /// All scenarios as they are called, and what each is.
-const ALL: [(&str, Scenario, &str); 10] = [
+const ALL: [(&str, Scenario, &str); 11] = [
     ("whisper", Scenario::Whisper, "--pairs of users, with --window whispers under way in each"),
     ("ping-pong", Scenario::PingPong, "one pair, of whom each whispers when the other's whisper has come"),
     ("group", Scenario::Group, "one group of --members, in which four talk and all listen, with --window under way"),
     ("groups", Scenario::Groups, "--groups of 10 members, each with --window messages under way"),
     ("mixed", Scenario::Mixed, "groups of every size, whispers, people away, and --connections (500) that are idle"),
     ("login", Scenario::Login, "--connections (16) that come at once, log in by password, and go"),
+    ("storm", Scenario::Storm, "--connections (32) that log in by password, while --pairs whisper at --rate (500)"),
     ("idle", Scenario::Idle, "--connections (1000) that come, stay, and do nothing"),
     ("sync", Scenario::Sync, "one who comes back and has missed --messages of --conversations"),
     ("history", Scenario::History, "--connections (8) that read pages of 50, out of --messages of --conversations"),
@@ -58,7 +61,7 @@ impl Scenario {
 
     /// Whether people talk in it, for a rate is one of messages.
     pub fn has_rate(self) -> bool {
-        matches!(self, Self::Whisper | Self::PingPong | Self::Group | Self::Groups | Self::Mixed)
+        matches!(self, Self::Whisper | Self::PingPong | Self::Group | Self::Groups | Self::Mixed | Self::Storm)
     }
 
     /// Whether it stops and starts the server.

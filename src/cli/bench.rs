@@ -232,7 +232,7 @@ impl Compare {
 impl LoadFlags {
     fn check(&self, scenarios: &[Scenario]) -> Result<(), &'static str> {
         if self.rate.is_some() && !scenarios.iter().all(|scenario| scenario.has_rate()) {
-            return Err("--rate is one of messages, for whisper, ping-pong, group, groups and mixed");
+            return Err("--rate is one of messages, for whisper, ping-pong, group, groups, mixed and storm");
         }
         Ok(())
     }

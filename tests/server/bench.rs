@@ -96,6 +96,8 @@ async fn everything_else_that_users_do_is_measured_too() {
         (Scenario::Groups, "deliveries_per_s"),
         (Scenario::Mixed, "deliveries_per_s"),
         (Scenario::Login, "logins_per_s"),
+        (Scenario::Storm, "logins_per_s"),
+        (Scenario::Storm, "receipt_p99_ns"),
         (Scenario::Idle, "connections_per_s"),
         (Scenario::Sync, "deliveries_per_s"),
         (Scenario::History, "pages_per_s"),

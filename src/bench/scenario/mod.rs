@@ -9,6 +9,7 @@ mod login;
 mod mixed;
 mod reconnect;
 mod repeating;
+mod storm;
 mod sync;
 mod talking;
 mod whispers;
@@ -28,6 +29,7 @@ use history::History;
 use idle::Idle;
 use login::Login;
 use reconnect::Reconnect;
+use storm::Storm;
 use sync::Sync;
 use talking::Talking;
 
@@ -36,6 +38,7 @@ use talking::Talking;
 pub(super) enum Prepared {
     Talking(Box<Talking>),
     Login(Login),
+    Storm(Box<Storm>),
     Idle(Idle),
     Sync(Sync),
     History(History),
@@ -54,6 +57,7 @@ pub(super) async fn prepare(scenario: Scenario, load: &Load, target: &Target) ->
             (mixed::cast(), mixed::setting(connections), connections)
         }
         Scenario::Login => return Login::prepare(load, target).await.map(Prepared::Login),
+        Scenario::Storm => return Storm::prepare(load, target).await.map(|storm| Prepared::Storm(Box::new(storm))),
         Scenario::Idle => return Idle::prepare(load, target).await.map(Prepared::Idle),
         Scenario::Sync => return Sync::prepare(load, target).await.map(Prepared::Sync),
         Scenario::History => return History::prepare(load, target).await.map(Prepared::History),
@@ -70,6 +74,7 @@ impl Prepared {
         match self {
             Self::Talking(talking) => talking.setting(),
             Self::Login(login) => login.setting(),
+            Self::Storm(storm) => storm.setting(),
             Self::Idle(idle) => idle.setting(),
             Self::Sync(sync) => sync.setting(),
             Self::History(history) => history.setting(),
@@ -82,6 +87,7 @@ impl Prepared {
         match self {
             Self::Talking(talking) => talking.round(load, target).await,
             Self::Login(login) => login.round(load, target).await,
+            Self::Storm(storm) => storm.round(target).await,
             Self::Idle(idle) => idle.round(load, target).await,
             Self::Sync(sync) => sync.round(load, target).await,
             Self::History(history) => history.round(load, target).await,
@@ -101,6 +107,7 @@ impl Prepared {
     pub(super) fn refusal(&self) -> Option<String> {
         match self {
             Self::Talking(talking) => talking.refusal(),
+            Self::Storm(storm) => storm.refusal(),
             _ => None,
         }
     }
