@@ -1,0 +1,81 @@
+//! From an encoded update to the bytes for a socket, of one receiver or of a hundred.
+
+use std::hint::black_box;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use chinwag::domain::{GroupId, MessageId, TokenHash, UserId};
+use chinwag::outbox::{Next, Outbox, OutboxLimits};
+use chinwag::protocol::{Framing, Update};
+use chinwag::registry::{Online, Presence, Registry};
+use gungraun::{library_benchmark, library_benchmark_group};
+
+use super::wire::CONTENT;
+
+const GROUP: GroupId = GroupId(1);
+const MEMBERS: i64 = 100;
+const UPDATES: i64 = 100;
+
+/// An outbox that has delivered before, and whose writer waits.
+fn live(user_id: UserId) -> Outbox {
+    let outbox = Outbox::new(Framing::Array, OutboxLimits { bytes: 256 * 1024, in_flight: 64 });
+    outbox.attach(user_id, MessageId(0), MessageId(0));
+    assert!(take(&outbox).is_none());
+    outbox.offer(MessageId(1), update);
+    assert!(take(&outbox).is_some() && take(&outbox).is_none());
+    outbox
+}
+
+fn update() -> Bytes {
+    Update::encode_group_message(Framing::Array, "walkers", "ada", CONTENT, None).into()
+}
+
+/// What the writer would be told; `None` where it would have to wait.
+fn take(outbox: &Outbox) -> Option<Next> {
+    match pin!(outbox.next()).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(next) => Some(next),
+        Poll::Pending => None,
+    }
+}
+
+fn one() -> (Outbox, Vec<Bytes>) {
+    (live(UserId(1)), (0..UPDATES).map(|_| update()).collect())
+}
+
+#[library_benchmark(setup = one)]
+#[bench::live()]
+fn offer_and_take_100_updates((outbox, updates): (Outbox, Vec<Bytes>)) -> Outbox {
+    for (message_id, bytes) in (2..).map(MessageId).zip(updates) {
+        outbox.offer(message_id, || bytes);
+    }
+    while let Some(next) = take(&outbox) {
+        black_box(next);
+    }
+    outbox
+}
+
+type Group = (Arc<Registry<Outbox>>, Vec<Presence<Outbox>>);
+
+fn group() -> (Group, Bytes) {
+    let registry = Arc::new(Registry::default());
+    let online = |user_id| Online {
+        user_id,
+        token_hash: TokenHash([0; 32]),
+        groups: vec![GROUP],
+        receiver: Arc::new(live(user_id)),
+    };
+    let presences = (1..=MEMBERS).map(|id| registry.enter(online(UserId(id)))).collect();
+    ((registry, presences), update())
+}
+
+#[library_benchmark(setup = group)]
+#[bench::live()]
+fn publish_to_100((group, bytes): (Group, Bytes)) -> (Group, Bytes) {
+    group.0.for_members(GROUP, |outbox| outbox.offer(MessageId(2), || bytes.clone()));
+    (group, bytes)
+}
+
+library_benchmark_group!(name = outbox, benchmarks = offer_and_take_100_updates);
+library_benchmark_group!(name = registry, benchmarks = publish_to_100);
