@@ -64,7 +64,7 @@ def change(recorded, counted):
 
 
 def complaints(recorded, counts):
-    for name in recorded.keys() - counts.keys():
+    for name in sorted(recorded.keys() - counts.keys()):
         yield f"{name} is recorded and was not counted"
     for name, counted in counts.items():
         before = recorded.get(name)
@@ -84,8 +84,8 @@ def renew(recorded, counts):
 
 
 def check(counted_with, recorded, counts):
-    for name in recorded.keys() & counts.keys():
-        print(f"{name}: {change(recorded[name], counts[name])}")
+    for name, counted in counts.items():
+        print(f"{name}: {change(recorded[name], counted) if name in recorded else f'{counted:,}'}")
     complaint = "\n".join(complaints(recorded, counts))
     if not complaint:
         return
