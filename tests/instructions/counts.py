@@ -21,8 +21,9 @@ RENEW = "python3 tests/instructions/counts.py --renew"
 # How far a count may be from the recorded one.
 TOLERANCE = 0.03
 
-# What is written down again though nothing was changed would blur what a commit has changed: counts with threads differ by less.
-NOISE = 0.005
+# What is written down again though nothing was changed would blur what a commit has changed. Counts with two threads mostly differ by
+# less; where whispers are handed over one by one, by up to 2 % on a busy machine.
+NOISE = 0.01
 
 
 def told(*command):
