@@ -21,7 +21,7 @@ use super::socket::Socket;
 use super::tls::Tls;
 use crate::config::Limits;
 use crate::outbox::{Chunk, Next, Outbox, OutboxLimits};
-use crate::protocol::{CodecError, Framing, Refused, Request, RequestDecoder, RequestLimits, Response};
+use crate::protocol::{Framing, Refused, RequestDecoder, RequestLimits, Response};
 use crate::service::{Service, ServiceError, Session};
 use crate::shutdown::Shutdown;
 
@@ -216,11 +216,20 @@ impl Connection {
         let limits = self.service.limits();
         let mut decoder = RequestDecoder::new(self.framing, request_limits(limits));
         loop {
-            while let Some((request, length)) = decoder.decode(input, session.is_known()) {
+            // Not `while let`, which would keep a second place for the request while it is carried out.
+            loop {
+                let Some((request, length)) = decoder.decode(input, session.is_known()) else { break };
                 input.advance(length);
                 deadlines.arrived();
-                if !self.carry_out(session, request).await {
-                    return Ok(End::Refused);
+                match request {
+                    Ok(request) => session.handle(request).await,
+                    Err(err) => {
+                        let ends = err.ends_connection(self.framing);
+                        session.refuse(&err.into()).await;
+                        if ends {
+                            return Ok(End::Refused);
+                        }
+                    }
                 }
             }
             if input.is_empty() {
@@ -246,20 +255,6 @@ impl Connection {
                         return Ok(End::Refused);
                     }
                 }
-            }
-        }
-    }
-
-    /// Carries a request out, or refuses what is none; `false` when nothing can be read after it.
-    async fn carry_out(&self, session: &mut Session, request: Result<Request, CodecError>) -> bool {
-        match request {
-            Ok(request) => {
-                session.handle(request).await;
-                true
-            }
-            Err(err) => {
-                session.refuse(&err.into()).await;
-                !err.ends_connection(self.framing)
             }
         }
     }
