@@ -113,9 +113,7 @@ impl Response {
                     Some(head) => encode_with_map(&objects, &Words { head: Some(head), ..Words::default() }),
                 }
             }
-            Self::Accepted { id, at_ms } => {
-                encode_with_map(&[response, done], &StampRef { id, at_ms: *at_ms, to: None, nonce: None })
-            }
+            Self::Accepted { id, at_ms } => Self::encode_accepted(id, *at_ms),
             Self::Welcome(welcome) => encode_with_map(&[response, done], welcome),
             Self::History(page) => encode_with_map(&[response, done], page),
             Self::Contacts(page) => encode_with_map(&[response, done], page),
@@ -134,6 +132,12 @@ impl Response {
                 }
             }
         }
+    }
+
+    /// The bytes of [`Response::Accepted`], from borrowed parts.
+    pub fn encode_accepted(id: &str, at_ms: i64) -> Vec<u8> {
+        let stamp = StampRef { id, at_ms, to: None, nonce: None };
+        encode_with_map(&[Plain::Text("response"), Plain::Bool(true)], &stamp)
     }
 }
 

@@ -83,16 +83,10 @@ impl Dispatcher {
                 left.iter().for_each(|membership| self.leave(membership));
                 self.end_sessions(user_id, &ended, "account_deleted");
             }
-            Outcome::Sent(sent) => {
-                if let Ticket::Message(reply) = ticket {
-                    reply.receiver.pace.note(sent.overdrawn);
-                    reply.accept_message(&self.epoch, sent.message_id, sent.sent_at_ms);
-                }
-                self.deliver(&sent);
-            }
+            Outcome::Sent(sent) => self.send(&sent, ticket),
             Outcome::Repeated { message_id, sent_at_ms } => {
                 if let Ticket::Message(reply) = ticket {
-                    reply.accept_message(&self.epoch, message_id, sent_at_ms);
+                    reply.accept_message(|| Response::encode_accepted(&self.epoch.id(message_id), sent_at_ms));
                 }
             }
         }
@@ -177,10 +171,18 @@ impl Dispatcher {
         accept(ticket);
     }
 
-    fn deliver(&mut self, sent: &Sent) {
-        let message_id = sent.message_id;
+    fn send(&mut self, sent: &Sent, ticket: Ticket) {
         let mut update = EncodedOnce::new(sent, &self.epoch);
-        let sender_id = sent.sender_id;
+        if let Ticket::Message(reply) = ticket {
+            reply.receiver.pace.note(sent.overdrawn);
+            reply.accept_message(|| Response::encode_accepted(update.id(), sent.sent_at_ms));
+        }
+        self.deliver(sent, update);
+        self.published = sent.message_id;
+    }
+
+    fn deliver(&self, sent: &Sent, mut update: EncodedOnce<'_>) {
+        let Sent { message_id, sender_id, .. } = *sent;
         match &sent.target {
             SentTo::User { user_id, .. } => {
                 self.registry.for_user(*user_id, |receiver| update.offer(message_id, receiver));
@@ -192,14 +194,14 @@ impl Dispatcher {
                 self.registry.for_members(*group_id, |receiver| update.offer(message_id, receiver));
             }
         }
-        self.published = message_id;
     }
 }
 
-/// An update's bytes, made once for each form in which somebody receives it, and shared.
+/// A message's id, and its update's bytes in each form in which somebody receives it: each made once, and shared.
 struct EncodedOnce<'a> {
     sent: &'a Sent,
     epoch: &'a Epoch,
+    id: Option<String>,
     forms: [Option<Bytes>; 4],
 }
 
@@ -215,7 +217,13 @@ enum Form {
 
 impl<'a> EncodedOnce<'a> {
     fn new(sent: &'a Sent, epoch: &'a Epoch) -> Self {
-        Self { sent, epoch, forms: [const { None }; 4] }
+        Self { sent, epoch, id: None, forms: [const { None }; 4] }
+    }
+
+    /// As clients are told it, in version 2.
+    fn id(&mut self) -> &str {
+        let Self { sent, epoch, id, .. } = self;
+        id.get_or_insert_with(|| epoch.id(sent.message_id))
     }
 
     fn offer(&mut self, message_id: MessageId, receiver: &Receiver) {
@@ -236,24 +244,27 @@ impl<'a> EncodedOnce<'a> {
     }
 
     fn bytes(&mut self, form: Form) -> Bytes {
-        let Self { sent, epoch, forms } = self;
-        forms[form as usize].get_or_insert_with(|| encode(sent, epoch, form).into()).clone()
-    }
-}
-
-fn encode(sent: &Sent, epoch: &Epoch, form: Form) -> Vec<u8> {
-    let Sent { message_id, sent_at_ms, sender, target, content, nonce, .. } = sent;
-    let framing = if form == Form::Bare { Framing::Bare } else { Framing::Array };
-    let own = |text| if form == Form::Own { text } else { None };
-    let id = matches!(form, Form::Version2 | Form::Own).then(|| epoch.id(*message_id));
-    let nonce = own(nonce.as_ref().map(Nonce::as_str));
-    let stamp = |to| id.as_deref().map(|id| StampRef { id, at_ms: *sent_at_ms, to: own(to), nonce });
-    match target {
-        SentTo::User { username, .. } => {
-            Update::encode_whisper(framing, sender, content.as_str(), stamp(Some(username)))
+        if let Some(bytes) = &self.forms[form as usize] {
+            return bytes.clone();
         }
-        SentTo::Group { group_name, .. } => {
-            Update::encode_group_message(framing, group_name, sender, content.as_str(), stamp(None))
+        let bytes = self.encode(form).into();
+        self.forms[form as usize].insert(bytes).clone()
+    }
+
+    fn encode(&mut self, form: Form) -> Vec<u8> {
+        let Sent { sent_at_ms, sender, target, content, nonce, .. } = self.sent;
+        let framing = if form == Form::Bare { Framing::Bare } else { Framing::Array };
+        let own = |text| if form == Form::Own { text } else { None };
+        let id = if matches!(form, Form::Version2 | Form::Own) { Some(self.id()) } else { None };
+        let nonce = own(nonce.as_ref().map(Nonce::as_str));
+        let stamp = |to| id.map(|id| StampRef { id, at_ms: *sent_at_ms, to: own(to), nonce });
+        match target {
+            SentTo::User { username, .. } => {
+                Update::encode_whisper(framing, sender, content.as_str(), stamp(Some(username)))
+            }
+            SentTo::Group { group_name, .. } => {
+                Update::encode_group_message(framing, group_name, sender, content.as_str(), stamp(None))
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Receiver;
 use super::error::ServiceError;
-use crate::domain::{Epoch, MessageId, Token, UserId};
+use crate::domain::{Token, UserId};
 use crate::outbox::Outbox;
 use crate::protocol::{Refused, Response};
 use crate::registry::Presence;
@@ -89,13 +89,12 @@ impl Reply {
         outbox.respond(self.sequence, response.encode(outbox.framing()).into());
     }
 
-    /// Accepts a message, of which version 2 says more.
-    pub(super) fn accept_message(self, epoch: &Epoch, message_id: MessageId, at_ms: i64) {
+    /// Accepts a message, of which version 2 says more: `encode_accepted`.
+    pub(super) fn accept_message(mut self, encode_accepted: impl FnOnce() -> Vec<u8>) {
         if self.receiver.outbox.is_version_2() {
-            self.accept_with(&Response::Accepted { id: epoch.id(message_id), at_ms });
-        } else {
-            self.accept();
+            self.success = encode_accepted().into();
         }
+        self.accept();
     }
 
     pub(super) fn refuse(self, refusal: Refusal) {
