@@ -71,16 +71,15 @@ impl<'a> Frame<'a> {
 pub(super) struct Splitter {
     framing: Framing,
     scanner: Scanner,
-    /// How many objects were found so far and where they end; used in bare framing, whose objects have no array to count them.
+    /// How many objects were found so far; used in bare framing, whose objects have no array to count them.
     found: usize,
-    end: usize,
     /// How many objects make this frame, as far as those found so far tell.
     needed: usize,
 }
 
 impl Splitter {
     pub(super) fn new(framing: Framing) -> Self {
-        Self { framing, scanner: Scanner::default(), found: 0, end: 0, needed: 1 }
+        Self { framing, scanner: Scanner::default(), found: 0, needed: 1 }
     }
 
     /// The next frame and its length, or `None` when more bytes are needed. `bytes` begins at the frame; after a frame the
@@ -111,18 +110,21 @@ impl Splitter {
         needed: impl Fn(&Frame<'a>) -> Result<usize, CodecError>,
         fits: impl Fits,
     ) -> Result<Option<(Frame<'a>, usize)>, CodecError> {
-        while self.found < self.needed {
+        loop {
             let Some(end) = self.scanner.scan(bytes, &fits)? else {
                 return Ok(None);
             };
-            self.end = end;
-            self.found += 1;
             self.scanner = Scanner::at(end);
-            if self.found == self.needed {
-                self.needed = needed(&Frame::of(Objects::of(&bytes[..end])))?;
+            self.found += 1;
+            if self.found < self.needed {
+                continue;
+            }
+            let frame = Frame::of(Objects::of(&bytes[..end]));
+            self.needed = needed(&frame)?;
+            if self.found >= self.needed {
+                return Ok(Some((frame, end)));
             }
         }
-        Ok(Some((Frame::of(Objects::of(&bytes[..self.end])), self.end)))
     }
 
     fn split_array<'a>(&mut self, bytes: &'a [u8], fits: impl Fits) -> Result<Option<(Frame<'a>, usize)>, CodecError> {
