@@ -216,7 +216,10 @@ impl Connection {
         let limits = self.service.limits();
         let mut decoder = RequestDecoder::new(self.framing, request_limits(limits));
         loop {
-            // Not `while let`, which would keep a second place for the request while it is carried out.
+            #[expect(
+                clippy::while_let_loop,
+                reason = "it would keep a second place for each request, in every connection"
+            )]
             loop {
                 let Some((request, length)) = decoder.decode(input, session.is_known()) else { break };
                 input.advance(length);

@@ -1,12 +1,11 @@
 //! Looking out for commits that stall.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-use tokio::task::{block_in_place, yield_now};
+use tokio::task::{block_in_place, spawn_blocking, yield_now};
 use tokio::time::sleep;
 
 /// A commit that is under way at two looks is stalled. They are this far apart.
@@ -14,6 +13,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Looks at which nothing was new, after which nobody looks until the next commit begins.
 const LOOKS_AT_NOTHING: u32 = 50;
+
+/// How long a thread is kept back at a time, should there be something left that only it can do.
+const KEPT_BACK_FOR: Duration = Duration::from_secs(60);
 
 /// The side of who commits. Dropped, nobody looks out any more.
 #[derive(Debug, Default)]
@@ -41,10 +43,12 @@ pub(super) struct Stalled {
 struct State {
     /// Counts beginnings and ends, so it is odd while a commit is under way.
     turn: AtomicU64,
-    /// Whether who looks wants to be told of the next commit.
+    /// Whether who looks wants to be woken by the next commit.
     is_asleep: AtomicBool,
     is_over: AtomicBool,
-    begun: Notify,
+    /// Held while falling asleep, so that nobody is told before they sleep.
+    falling_asleep: Mutex<()>,
+    begun: Condvar,
 }
 
 impl Commits {
@@ -52,7 +56,7 @@ impl Commits {
     pub(super) fn begin(&self) -> UnderWay {
         self.0.turn.fetch_add(1, Ordering::SeqCst);
         if self.0.is_asleep.load(Ordering::SeqCst) {
-            self.0.begun.notify_one();
+            self.0.tell();
         }
         UnderWay(Arc::clone(&self.0))
     }
@@ -66,7 +70,7 @@ impl Commits {
 impl Drop for Commits {
     fn drop(&mut self) {
         self.0.is_over.store(true, Ordering::SeqCst);
-        self.0.begun.notify_one();
+        self.0.tell();
     }
 }
 
@@ -87,36 +91,37 @@ impl Stalled {
 impl Lookout {
     /// Waits until a commit is stalled; `None` when there will be no more.
     pub(super) async fn wait(&self) -> Option<Stalled> {
-        let (mut seen, mut unchanged) = (self.state.turn(), 0);
-        while !self.state.is_over.load(Ordering::SeqCst) {
-            if unchanged == LOOKS_AT_NOTHING {
-                self.state.sleep_after(seen).await;
+        loop {
+            match self.keep_back().await {
+                Seen::Stalled { turn } => return Some(Stalled { state: Arc::clone(&self.state), turn }),
+                Seen::Over => return None,
+                Seen::Nothing => yield_now().await,
             }
-            self.pause().await;
-            let turn = self.state.turn();
-            if turn == seen && turn % 2 == 1 {
-                return Some(Stalled { state: Arc::clone(&self.state), turn });
-            }
-            unchanged = if turn == seen { unchanged + 1 } else { 0 };
-            seen = turn;
         }
-        None
     }
 
-    /// Passes the time until the next look.
+    /// Looks on a thread that does nothing else meanwhile.
     ///
-    /// A thread of the runtime that slept by itself would be woken for every second request, which costs more than it helps.
-    /// A short sleep at a time does no harm, should there be something left that only this thread can do.
-    async fn pause(&self) {
+    /// A thread of the runtime that slept by itself would be woken for every second request, which costs more than it helps. So
+    /// the spare one sleeps here.
+    async fn keep_back(&self) -> Seen {
+        let state = Arc::clone(&self.state);
         if !self.has_spare_thread {
-            return sleep(LOOK_EVERY).await;
+            return spawn_blocking(move || state.look()).await.expect("looking does not panic");
         }
-        // Leaves what this thread was about to do to the others, and wakes one that sleeps: they wait for sockets now.
+        // Leaves what this thread was about to do to the others, and wakes one that sleeps: it waits for sockets now.
         block_in_place(|| ());
         drop(tokio::spawn(async {}));
-        thread::sleep(LOOK_EVERY);
-        yield_now().await;
+        state.look()
     }
+}
+
+/// What there was to see.
+#[derive(Debug)]
+enum Seen {
+    Stalled { turn: u64 },
+    Nothing,
+    Over,
 }
 
 impl State {
@@ -124,18 +129,48 @@ impl State {
         self.turn.load(Ordering::SeqCst)
     }
 
-    /// Waits until a commit begins after `turn`.
-    async fn sleep_after(&self, turn: u64) {
-        self.is_asleep.store(true, Ordering::SeqCst);
-        while self.turn() == turn && !self.is_over.load(Ordering::SeqCst) {
-            self.begun.notified().await;
+    /// Blocks the thread until a commit is stalled, there will be no more, or it was kept back for long enough.
+    fn look(&self) -> Seen {
+        let begun = Instant::now();
+        let (mut seen, mut unchanged) = (self.turn(), 0);
+        while begun.elapsed() < KEPT_BACK_FOR {
+            if self.is_over.load(Ordering::SeqCst) {
+                return Seen::Over;
+            }
+            if unchanged < LOOKS_AT_NOTHING {
+                thread::sleep(LOOK_EVERY);
+            } else {
+                self.sleep_after(seen);
+            }
+            let turn = self.turn();
+            if turn == seen && turn % 2 == 1 {
+                return Seen::Stalled { turn };
+            }
+            unchanged = if turn == seen { unchanged + 1 } else { 0 };
+            seen = turn;
         }
+        Seen::Nothing
+    }
+
+    /// Blocks the thread until a commit begins after `turn`, but not for ever.
+    fn sleep_after(&self, turn: u64) {
+        let is_idle = |_: &mut ()| self.turn() == turn && !self.is_over.load(Ordering::SeqCst);
+        self.is_asleep.store(true, Ordering::SeqCst);
+        let lock = || self.falling_asleep.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.begun.wait_timeout_while(lock(), KEPT_BACK_FOR, is_idle));
         self.is_asleep.store(false, Ordering::SeqCst);
+    }
+
+    /// Wakes who sleeps.
+    fn tell(&self) {
+        drop(self.falling_asleep.lock());
+        self.begun.notify_one();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
     use tokio::time::timeout;
 
     use super::*;
@@ -199,21 +234,41 @@ mod tests {
         assert!(lookout.wait().await.is_none());
     }
 
-    /// What the thread was about to do goes on while it is kept back.
+    /// What a thread was about to do goes on while it is kept back, be it woken, put off or new.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_others_serve_while_a_thread_is_kept_back() {
-        let commits = Commits::default();
-        tokio::spawn({
+        for _ in 0..20 {
+            let commits = Commits::default();
+            let (sender, mut receiver) = mpsc::channel(1);
+            let busy: Vec<_> = (0..4)
+                .map(|_| {
+                    let sender = sender.clone();
+                    tokio::spawn(async move {
+                        for turn in 0..500 {
+                            yield_now().await;
+                            tokio::spawn(yield_now()).await.unwrap();
+                            sender.send(turn).await.unwrap();
+                        }
+                    })
+                })
+                .collect();
+            let counting = tokio::spawn(async move {
+                for _ in 0..4 * 500 {
+                    receiver.recv().await.unwrap();
+                }
+            });
             let lookout = commits.lookout(true);
-            async move { lookout.wait().await.is_none() }
-        });
-        let busy = async {
-            for _ in 0..20_000 {
-                drop(commits.begin());
-                yield_now().await;
-            }
-        };
+            let looking = tokio::spawn(async move { lookout.wait().await.is_none() });
 
-        timeout(Duration::from_secs(60), busy).await.expect("as fast as without");
+            let done = async {
+                for task in busy.into_iter().chain([counting]) {
+                    task.await.unwrap();
+                }
+            };
+
+            timeout(KEPT_BACK_FOR / 4, done).await.expect("the others have done it");
+            drop(commits);
+            assert!(looking.await.unwrap());
+        }
     }
 }

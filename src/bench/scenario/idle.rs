@@ -17,6 +17,9 @@ use crate::bench::server::Target;
 /// Where nothing is said.
 const CONNECTIONS: usize = 1000;
 
+/// So many come and go before any is counted.
+const FIRST: usize = 100;
+
 /// A server with nobody there yet.
 #[derive(Debug)]
 pub(in crate::bench) struct Idle {
@@ -30,8 +33,8 @@ impl Idle {
     pub(super) async fn prepare(load: &Load, target: &Target) -> Result<Self, BenchError> {
         let connections = load.connections.unwrap_or(CONNECTIONS);
         let crowd = Crowd::register(target, connections).await?;
-        // What the server does once, for the first connection it has in this way, is no connection's.
-        drop(crowd.connect(0).await?);
+        // What the server does once, such as to find room for hashing on each of its threads, is no connection's.
+        drop(crowd.connect_all(connections.min(FIRST)).await?);
         Ok(Self { connections, crowd, memory_before: target.memory_bytes() })
     }
 
