@@ -26,9 +26,6 @@ pub struct Config {
     /// Messages that are indexed together, which until then are found in memory: 2 to 10 MiB, read back at the start in about
     /// 100 ms. Reading looks into one stretch after the other, so more of them make it dearer.
     pub segment_messages: usize,
-    /// Whether the runtime has a thread more than is to serve. The store keeps it back, and has small commits made by who serves,
-    /// which is faster; it is let go while a commit stalls.
-    pub has_spare_thread: bool,
     /// What one client may take of the server.
     pub limits: Limits,
     /// How long messages are kept.
@@ -46,7 +43,6 @@ impl Default for Config {
             tls: None,
             database_url: "sqlite://chinwag.db".to_owned(),
             segment_messages: 131_072,
-            has_spare_thread: false,
             limits: Limits::default(),
             retention: Retention::default(),
             password_cost: PasswordCost::default(),

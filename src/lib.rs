@@ -56,8 +56,7 @@
 //!    under way.
 //! 3. The writer takes the draft with all others that have queued up while the last commit ran. `plan` finds that the token is
 //!    Ada's and who Bob is, and gives the message the next id. One statement inserts the messages of the whole batch; when it
-//!    returns, they are on the disk. A few it commits at once, on the thread that has just read them; many on another. Then they
-//!    are in the index, too, which has them in memory.
+//!    returns, they are on the disk. Then they are in the index, too, which has them in memory.
 //! 4. The batch goes to the dispatcher. It puts the response into Ada's outbox, at its number, then asks the [`registry`] for
 //!    Bob's connections, encodes the update once for each framing among them, and offers it to their outboxes.
 //! 5. Bob's outbox is *live* and has room, so the update is queued and his connection's writer wakes, takes all that waits as

@@ -7,7 +7,6 @@ use std::thread::available_parallelism;
 use anyhow::Context;
 use chinwag::bench::{self, Verdict};
 use chinwag::cli::{Backup, Bench, BenchCommand, Cli, Command, Conformance, Existing, Prune, Restore, Serve};
-use chinwag::config::Config;
 use chinwag::net::Tls;
 use chinwag::server::Server;
 use chinwag::telemetry::{self, LogFormat};
@@ -58,16 +57,14 @@ fn chain(err: &anyhow::Error) -> String {
     line
 }
 
-/// Threads that serve connections: one for each processor but one, which large commits have for themselves. A connection costs so
-/// little that one more would mostly wake the others and take turns with the writer.
+/// Threads that serve connections: one for each processor but one, which SQLite's thread has for itself. A connection costs so
+/// little that one more would mostly wake the others and take turns with SQLite.
 fn serving_threads() -> usize {
     available_parallelism().map_or(1, |processors| processors.get().saturating_sub(1).max(1))
 }
 
 fn serve(serve: &Serve) -> anyhow::Result<ExitCode> {
-    // And the spare one.
-    let threads = serving_threads() + 1;
-    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let runtime = Builder::new_multi_thread().worker_threads(serving_threads()).enable_all().build();
     runtime.context("cannot start threads")?.block_on(run(serve))
 }
 
@@ -75,7 +72,6 @@ async fn run(serve: &Serve) -> anyhow::Result<ExitCode> {
     telemetry::start(serve.log_format);
     let shutdown = on_signal().context("cannot listen for signals")?;
     let config = serve.config().unwrap_or_else(|why| refuse_usage(why));
-    let config = Config { has_spare_thread: true, ..config };
     let server = Server::start(&config).await?;
     announce(&server);
     reload_on_hangup(server.certificate()).context("cannot listen for signals")?;

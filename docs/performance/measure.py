@@ -36,6 +36,9 @@ DIGITS = 4
 # In a file that is large.
 USERS = 100_000
 
+# Threads that were needed while all connected are gone after ten seconds.
+SETTLED = "--warm-up 12"
+
 # How long a benchmark that is told to end may take to end its server and to remove its files. Units: seconds.
 END_WITHIN = 30
 
@@ -60,17 +63,18 @@ class Size:
     very_many: int
     missed: int
 
-    def flags(self) -> list[str]:
-        """How `chinwag bench` is told."""
+    def flags(self, what: list[str]) -> list[str]:
+        """How `chinwag bench` is told, where `what` says nothing else."""
         timing = {"--rounds": self.rounds, "--seconds": self.seconds, "--warm-up": self.warm_up}
-        return [word for flag, value in timing.items() for word in (flag, str(value))]
+        return [word for flag, value in timing.items() if flag not in what for word in (flag, str(value))]
 
 
 class Bench:
     """`chinwag bench`, until a moment."""
 
     def __init__(self, binary: Path, directory: Path, size: Size, deadline: float) -> None:
-        self.command = [str(binary), "bench", "--json", "--dir", str(directory), *size.flags()]
+        self.command = [str(binary), "bench", "--json", "--dir", str(directory)]
+        self.size = size
         self.deadline = deadline
 
     def run(self, what: str) -> list[Result]:
@@ -79,7 +83,7 @@ class Bench:
         if left <= 0:
             raise RuntimeError("there was no time left")
         process = subprocess.Popen(
-            [*self.command, *what.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*self.command, *self.size.flags(what.split()), *what.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         try:
             out, complaint = process.communicate(timeout=left)
@@ -132,7 +136,7 @@ def plan(size: Size, survey: Survey) -> Iterator[str]:
     yield f"whisper group history reconnect --preload {size.very_many},{USERS}"
     yield "whisper --rate 2000"
     yield from rates(survey, [0.5])
-    yield "idle --connections 10000"
+    yield f"idle --connections 10000 {SETTLED}"
     yield f"sync --messages {size.missed}"
     yield f"sync --messages {size.missed} --conversations 1000"
     yield "reconnect --connections 1000"
@@ -144,7 +148,7 @@ def plan(size: Size, survey: Survey) -> Iterator[str]:
     for rate in (500, 5_000, 20_000):
         yield f"whisper --rate {rate}"
     for connections in (100, 1000):
-        yield f"idle --connections {connections}"
+        yield f"idle --connections {connections} {SETTLED}"
     for members in (2, 10, 30, 300):
         yield f"group --members {members}"
     yield f"whisper group --preload {size.many},{USERS}"

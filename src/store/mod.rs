@@ -26,7 +26,6 @@ mod index;
 mod list;
 mod lock;
 mod log_readers;
-mod lookout;
 mod mark;
 mod message;
 mod meta;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, SqlitePool};
 use tokio::sync::mpsc;
+use tokio::time::interval_at;
 
 use super::appender::Appender;
 use super::batch::{self, Failure};
@@ -15,7 +16,6 @@ use super::directory::Directory;
 use super::draft::{Draft, Outcome, Refusal};
 use super::index::{Filling, Index, NonceKey, Removed};
 use super::log_readers::LogReaders;
-use super::lookout::{Commits, Lookout};
 use super::open::Database;
 use super::plan::{Moment, Plan, plan};
 use super::queue::Queue;
@@ -31,6 +31,9 @@ const SLICE_PER_ADDED: usize = 4;
 /// Pages that a slice of the index dirties, about: it is sorted.
 const SLICE_PAGES: u64 = 16;
 
+/// How often a stalled commit looks for drafts that have waited too long.
+const EXPIRE_EVERY: Duration = Duration::from_millis(200);
+
 /// How often a database that takes nothing is logged.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -43,7 +46,6 @@ pub(super) struct Writer<T> {
     /// The segment of the index that is being written.
     filling: Option<Filling>,
     queue: Queue<T>,
-    commits: Commits,
     outcomes: mpsc::Sender<Committed<T>>,
     clock: Clock,
     token_lifetime_ms: i64,
@@ -65,7 +67,6 @@ enum Attempt {
 struct Connections {
     path: PathBuf,
     writing: Option<(Writing, Appender)>,
-    has_spare_thread: bool,
     readers: SqlitePool,
     log_readers: LogReaders,
     checkpointer: Checkpointer,
@@ -82,16 +83,12 @@ impl<T: Send + 'static> Writer<T> {
     ) -> Result<Self, OpenError> {
         let Database { path, mut writer, readers, log_readers, index, lock, .. } = database;
         let directory = Directory::load(&mut writer.conn).await?;
-        let has_spare_thread = config.has_spare_thread;
-        let appender = Appender::open(&path, has_spare_thread)?;
+        let appender = Appender::open(&path)?;
         let checkpointer = Checkpointer::start(&path).await?;
-        let commits = Commits::default();
-        tokio::spawn(refuse_old(commits.lookout(has_spare_thread), queue.clone(), outcomes.clone()));
         Ok(Self {
             database: Connections {
                 path,
                 writing: Some((writer, appender)),
-                has_spare_thread,
                 readers,
                 log_readers,
                 checkpointer,
@@ -101,7 +98,6 @@ impl<T: Send + 'static> Writer<T> {
             index,
             filling: None,
             queue,
-            commits,
             outcomes,
             clock: config.clock.clone(),
             token_lifetime_ms: whole_ms(config.limits.token_lifetime),
@@ -118,9 +114,7 @@ impl<T: Send + 'static> Writer<T> {
     /// Writes until the last handle is dropped, then moves the WAL into the database.
     pub(super) async fn run(mut self) -> Result<(), StoreError> {
         while let Some((drafts, tickets)) = self.queue.next_batch().await {
-            let under_way = self.commits.begin();
             let outcomes = self.write(drafts).await?;
-            drop(under_way);
             let messages = outcomes.len();
             self.hand_on(outcomes.into_iter().zip(tickets).collect()).await?;
             self.fill_in(messages).await?;
@@ -212,7 +206,6 @@ impl<T: Send + 'static> Writer<T> {
         };
         let messages = self.index.segment_messages().div_ceil(SLICES_PER_SEGMENT).max(SLICE_PER_ADDED * added);
         let written = async {
-            let _under_way = self.commits.begin();
             let (writing, _) = self.database.connections().await?;
             let is_whole = filling.write_slice(writing, &self.index, messages).await?;
             self.database.checkpointer.grew(SLICE_PAGES);
@@ -239,6 +232,7 @@ impl<T: Send + 'static> Writer<T> {
         }
     }
 
+    /// Commits; meanwhile refuses drafts that have waited too long behind a commit that takes its time.
     async fn commit(
         &mut self,
         drafts: &[Draft],
@@ -246,27 +240,32 @@ impl<T: Send + 'static> Writer<T> {
         head: MessageId,
         now_ms: i64,
     ) -> Result<Vec<Removed>, Failure> {
-        let (writing, appender) = self.database.connections().await?;
-        let removed = batch::commit(writing, appender, drafts, plans, head, now_ms).await?;
-        self.database.checkpointer.grew(dirtied_pages(drafts, plans));
-        Ok(removed)
+        let Self { database, queue, outcomes, .. } = self;
+        let committing = async {
+            let (writing, appender) = database.connections().await?;
+            let removed = batch::commit(writing, appender, drafts, plans, head, now_ms).await?;
+            database.checkpointer.grew(dirtied_pages(drafts, plans));
+            Ok(removed)
+        };
+        tokio::pin!(committing);
+        let mut ticks = interval_at((Instant::now() + EXPIRE_EVERY).into(), EXPIRE_EVERY);
+        loop {
+            tokio::select! {
+                biased;
+                committed = &mut committing => return committed,
+                _ = ticks.tick() => {
+                    let expired = queue.expire();
+                    if !expired.is_empty() {
+                        // Without a dispatcher, handing on this batch fails next.
+                        outcomes.send(expired).await.ok();
+                    }
+                }
+            }
+        }
     }
 
     async fn hand_on(&mut self, committed: Committed<T>) -> Result<(), StoreError> {
         self.outcomes.send(committed).await.map_err(|_| StoreError::DispatcherGone)
-    }
-}
-
-/// While a commit stalls, refuses drafts that have waited too long.
-async fn refuse_old<T>(lookout: Lookout, queue: Queue<T>, outcomes: mpsc::Sender<Committed<T>>) {
-    while let Some(stalled) = lookout.wait().await {
-        while stalled.goes_on().await {
-            let expired = queue.expire();
-            if !expired.is_empty() {
-                // Without a dispatcher, handing on the stalled batch fails next.
-                outcomes.send(expired).await.ok();
-            }
-        }
     }
 }
 
@@ -287,7 +286,7 @@ impl Connections {
     async fn connections(&mut self) -> Result<(&mut Writing, &mut Appender), OpenError> {
         let (mut writing, appender) = match self.writing.take() {
             Some(connections) => connections,
-            None => (connect::connect_writer(&self.path).await?, Appender::open(&self.path, self.has_spare_thread)?),
+            None => (connect::connect_writer(&self.path).await?, Appender::open(&self.path)?),
         };
         self.checkpointer.keep_short(&mut writing.conn).await;
         let (writing, appender) = self.writing.insert((writing, appender));
