@@ -97,7 +97,7 @@ async fn passwords_and_tokens_are_in_no_file_and_contents_in_no_log_however_the_
         files.assert_hold(&["chinwag.db"], &planted.stored);
         // Nothing is said below DEBUG so far; what is said there is what sqlx has to say of statements.
         for log in ["aborted.log", "killed.log"] {
-            files.assert_hold(&[log], &[debug, "insert into messages"].map(|text| text.as_bytes().to_vec()));
+            files.assert_hold(&[log], &[debug, "insert into sessions"].map(|text| text.as_bytes().to_vec()));
         }
         let logs_and_databases =
             ["aborted.log", "backup.db", "backup.log", "chinwag.db", "chinwag.db.lock", "killed.log", "stopped.log"];
