@@ -33,7 +33,7 @@ impl Idle {
     pub(super) async fn prepare(load: &Load, target: &Target) -> Result<Self, BenchError> {
         let connections = load.connections.unwrap_or(CONNECTIONS);
         let crowd = Crowd::register(target, connections).await?;
-        // What the server does once, such as to find room for hashing on each of its threads, is no connection's.
+        // What the server does once, for the first who come, is no connection's.
         drop(crowd.connect_all(connections.min(FIRST)).await?);
         Ok(Self { connections, crowd, memory_before: target.memory_bytes() })
     }
