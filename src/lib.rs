@@ -17,7 +17,7 @@
 //! - [`outbox`]: what waits for one socket. Bounded: a reader that does not keep up is *lagging*, and what it is owed is read
 //!   from the log when there is room again. *Nobody who puts something in waits.*
 //! - [`registry`]: who is online, and in which groups. Soft state. *It does not know what it is that receives.*
-//! - [`store`]: all SQL, the log, the index of it, and the writer, the one task that changes anything. *It knows no client.*
+//! - [`store`]: all SQL, the log, the index of it, and the writer, the one thread that changes anything. *It knows no client.*
 //! - [`protocol`]: bytes to requests and back, both framings, pure functions. *Nothing is allocated for a mere claim.*
 //! - [`domain`]: values that are valid by construction. [`config`]: every limit with its reason. [`shutdown`]: a signal.
 //!   `sync`: the locks of [`registry`] and [`outbox`].
@@ -36,12 +36,12 @@
 //! 2. Storing a message writes the end of the log and nothing else. The index, which finds messages by conversation and nonce, is
 //!    filled in behind it; until then they are found in memory, which is read back from the log at the start.
 //! 3. Store, commit, then answer and deliver: nobody is told of what a crash could unwrite. Answers and updates are put into
-//!    outboxes by one task, the dispatcher, in commit order.
+//!    outboxes by the thread that commits, in commit order.
 //! 4. What another request can change is decided when the writer takes a draft, from memory that changes in commit order:
 //!    names, tokens, memberships. The rules stand in one place, `store/plan`.
 //! 5. A connection receives by a cursor over the log. Live or lagging, at login or after a pause, it is the same path: what is
 //!    owed behind the cursor is read from the store until nothing offered since is left out.
-//! 6. One writer for each socket, one for the database. No await under a lock. No channel without a bound.
+//! 6. One at a time writes to a socket, one thread to the database. No await under a lock. No channel without a bound.
 //! 7. Limits hold where bytes enter: size before allocation, time before patience.
 //! 8. Version 1 of the wire is what it was. What version 2 says besides is in a map at the end, left out where it was not asked
 //!    for; a connection of version 2 begins at a place that its client names, where one of version 1 begins at its user's mark.
@@ -57,10 +57,11 @@
 //! 3. The writer takes the draft with all others that have queued up while the last commit ran. `plan` finds that the token is
 //!    Ada's and who Bob is, and gives the message the next id. One statement inserts the messages of the whole batch; when it
 //!    returns, they are on the disk. Then they are in the index, too, which has them in memory.
-//! 4. The batch goes to the dispatcher. It puts the response into Ada's outbox, at its number, then asks the [`registry`] for
+//! 4. The batch goes to the dispatcher, on the same thread. It puts the response into Ada's outbox, at its number, then asks the [`registry`] for
 //!    Bob's connections, encodes the update once for each framing among them, and offers it to their outboxes.
-//! 5. Bob's outbox is *live* and has room, so the update is queued and his connection's writer wakes, takes all that waits as
-//!    one chunk and writes it. Had there been no room, the outbox would have noted the id and become *lagging*; his writer,
+//! 5. Bob's outbox is *live* and has room, so the update is queued. In a batch of few the dispatcher writes it to his socket at
+//!    once, as far as that takes it without waiting. In a batch of many his connection's writer wakes, takes all that waits as
+//!    one chunk and writes it, while the next batch is committed. Had there been no room, the outbox would have noted the id and become *lagging*; his writer,
 //!    once it has written everything, would read on from the store.
 //! 6. Bob's TCP acknowledges the bytes. A moment later his connection notices, notes that he has received the log up to this
 //!    id, and within a second the mark is saved: his next login begins behind it.

@@ -11,13 +11,17 @@ use crate::config::{Config, TlsConfig};
 use crate::net::{self, Admission, Listener, Tls, TlsError, TlsFiles};
 use crate::service::{Service, StartError, Started};
 use crate::shutdown::{self, Shutdown, Trigger};
-use crate::store::StoreError;
+use crate::store::{QuickCheck, StoreError, Writing};
 
 /// A server that is bound and has its database, but accepts nobody yet.
 #[derive(Debug)]
 pub struct Server {
     listeners: Vec<Listener>,
-    started: Started,
+    service: Arc<Service>,
+    database: PathBuf,
+    quick_check: Option<QuickCheck>,
+    writing: Writing,
+    savers: [JoinHandle<()>; 3],
     saving_ends: Trigger,
     admission: Arc<Admission>,
     certificate: Option<Tls>,
@@ -32,6 +36,9 @@ pub enum StartupError {
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The system has no thread left.
+    #[error("cannot start the thread that writes")]
+    Thread(#[source] io::Error),
     /// An address cannot be bound.
     #[error("cannot listen on {address}: is another server running there?")]
     Bind {
@@ -78,9 +85,11 @@ impl Server {
             certificate = Some(tls);
         }
         let (saving_ends, saving_ends_signal) = shutdown::channel();
-        let started = Service::start(config, saving_ends_signal).await?;
+        let Started { service, database, quick_check, writer, savers } =
+            Service::start(config, saving_ends_signal).await?;
+        let writing = writer.start().map_err(StartupError::Thread)?;
         let admission = Arc::new(Admission::new(&config.limits, net::raise_limit()));
-        Ok(Self { listeners, started, saving_ends, admission, certificate })
+        Ok(Self { listeners, service, database, quick_check, writing, savers, saving_ends, admission, certificate })
     }
 
     /// Where it listens, with real ports: first what is plain, then what is encrypted.
@@ -104,7 +113,7 @@ impl Server {
 
     /// The database's canonical path.
     pub fn database(&self) -> PathBuf {
-        self.started.database.clone()
+        self.database.clone()
     }
 
     /// Serves until `shutdown`, then ends in order: nobody new, answers to what was accepted, outboxes flushed, marks saved,
@@ -113,10 +122,10 @@ impl Server {
     /// # Errors
     /// [`ServeError`] when the database failed so that going on is not safe; nobody was answered since.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServeError> {
-        let Started { service, quick_check, mut writer, mut dispatcher, savers, .. } = self.started;
+        let Self { listeners, service, quick_check, mut writing, savers, saving_ends, admission, .. } = self;
         let mut listening = JoinSet::new();
-        for listener in self.listeners {
-            listening.spawn(listener.run(service.clone(), Arc::clone(&self.admission), shutdown.clone()));
+        for listener in listeners {
+            listening.spawn(listener.run(service.clone(), Arc::clone(&admission), shutdown.clone()));
         }
         // Only now, so that it takes nothing from what the server needs in order to start.
         let quick_check = quick_check.map(|quick_check| tokio::spawn(quick_check.run(shutdown)));
@@ -124,7 +133,7 @@ impl Server {
             while let Some(listened) = listening.join_next().await {
                 joined(listened, "listener")?;
             }
-            self.saving_ends.trigger();
+            saving_ends.trigger();
             for saver in savers {
                 joined(saver.await, "saver")?;
             }
@@ -135,30 +144,17 @@ impl Server {
             drop(service);
             Ok::<(), ServeError>(())
         };
-        // Neither ends before its time but for an error. Each takes the other along, so both are asked for the cause.
+        // The writer ends before its time only for an error.
         tokio::select! {
             served = served => served?,
-            ended = &mut writer => {
-                let ended = joined(ended, "writer")?;
-                joined(dispatcher.await, "dispatcher")?;
-                return ended.map_err(ServeError::from);
-            }
-            ended = &mut dispatcher => {
-                joined(ended, "dispatcher")?;
-                return joined(writer.await, "writer")?.map_err(ServeError::from);
-            }
+            ended = writing.ended() => return ended.map_err(ServeError::from),
         }
-        finish(writer, dispatcher).await
+        Ok(writing.ended().await?)
     }
 }
 
 fn bind(address: SocketAddr, tls: Option<Tls>) -> Result<Listener, StartupError> {
     Listener::bind(address, tls).map_err(|source| StartupError::Bind { address, source })
-}
-
-async fn finish(writer: JoinHandle<Result<(), StoreError>>, dispatcher: JoinHandle<()>) -> Result<(), ServeError> {
-    joined(writer.await, "writer")??;
-    joined(dispatcher.await, "dispatcher")
 }
 
 fn joined<T>(result: Result<T, JoinError>, task: &'static str) -> Result<T, ServeError> {

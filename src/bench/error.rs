@@ -57,6 +57,9 @@ pub enum BenchError {
     /// A file to be filled before the server starts takes nothing.
     #[error("the file that is filled")]
     Store(#[from] StoreError),
+    /// The system has no thread left to fill a file.
+    #[error("the thread that fills a file")]
+    Thread(#[source] io::Error),
     /// `SQLite` as a floor.
     #[error("the floor in SQLite")]
     Sqlite(#[from] rusqlite::Error),

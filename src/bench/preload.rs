@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 
 use super::directory::TemporaryDirectory;
 use super::error::BenchError;
@@ -83,11 +83,14 @@ async fn on_disk(
 async fn fill(path: &Path, preload: Preload, content_bytes: usize) -> Result<(), BenchError> {
     let mut config = Config { database_url: format!("sqlite://{}", path.display()), ..Config::default() };
     config.limits.message_rate = None;
-    let Opened { store, mut committed, writer, .. } = Store::open(&config).await?;
+    let Opened { store, writer, .. } = Store::open(&config).await?;
+    let (taken, mut outcomes) = watch::channel(Taken::default());
+    let take = move |committed: Committed<()>| taken.send_modify(|taken| taken.take(&committed));
+    let mut writing = writer.start(take).map_err(BenchError::Thread)?;
     let Preload { messages, users } = preload;
     let content = Content::parse(".".repeat(content_bytes), content_bytes).expect("it is as long as may be");
     let tokens: Vec<TokenHash> = (0..users).map(|_| Token::random().hash()).collect();
-    submit(&store, &mut committed, (0..users).map(register)).await?;
+    submit(&store, &mut outcomes, (0..users).map(register)).await?;
     let mut logins = Vec::new();
     for (user, token_hash) in (0..users).zip(&tokens) {
         let found = store.find_credentials(username(user).key().as_str(), Instant::now()).await?;
@@ -95,40 +98,44 @@ async fn fill(path: &Path, preload: Preload, content_bytes: usize) -> Result<(),
         let origin = Origin { address: "127.0.0.1".to_owned(), client: None };
         logins.push(Draft::LogIn { user_id, token_hash: *token_hash, new_password_hash: None, origin });
     }
-    submit(&store, &mut committed, logins.into_iter()).await?;
-    submit(&store, &mut committed, (0..users).map(|user| enter(user, tokens[user as usize]))).await?;
+    submit(&store, &mut outcomes, logins.into_iter()).await?;
+    submit(&store, &mut outcomes, (0..users).map(|user| enter(user, tokens[user as usize]))).await?;
     let said = (0..messages).map(|number| say(number, users, &tokens, content.clone()));
-    submit(&store, &mut committed, said).await?;
+    submit(&store, &mut outcomes, said).await?;
     drop(store);
-    writer.await.map_err(|_| BenchError::Impossible("the writer has panicked"))??;
-    Ok(())
+    Ok(writing.ended().await?)
+}
+
+/// What the writer has said so far.
+#[derive(Debug, Default)]
+struct Taken {
+    outcomes: usize,
+    has_refused: bool,
+}
+
+impl Taken {
+    fn take(&mut self, committed: &Committed<()>) {
+        self.outcomes += committed.len();
+        self.has_refused |= committed.iter().any(|(outcome, ())| matches!(outcome, Outcome::Refused(_)));
+    }
 }
 
 /// Queues all of them, and waits until all are committed.
 async fn submit(
     store: &Store<()>,
-    committed: &mut mpsc::Receiver<Committed<()>>,
+    outcomes: &mut watch::Receiver<Taken>,
     drafts: impl ExactSizeIterator<Item = Draft>,
 ) -> Result<(), BenchError> {
-    let count = drafts.len();
-    let queueing = async {
-        for draft in drafts {
-            store.submit(draft, (), Instant::now()).await.map_err(|()| StoreError::Busy)?;
-        }
-        Ok(())
-    };
-    let taking = async {
-        let mut taken = 0;
-        while taken < count {
-            let outcomes = committed.recv().await.ok_or(BenchError::Impossible("the writer has ended"))?;
-            if outcomes.iter().any(|(outcome, ())| matches!(outcome, Outcome::Refused(_))) {
-                return Err(BenchError::Impossible("the store has refused what a file was to be filled with"));
-            }
-            taken += outcomes.len();
-        }
-        Ok(())
-    };
-    tokio::try_join!(queueing, taking).map(drop)
+    let all = outcomes.borrow().outcomes + drafts.len();
+    for draft in drafts {
+        store.submit(draft, (), Instant::now()).await.map_err(|()| StoreError::Busy)?;
+    }
+    let taken = outcomes.wait_for(|taken| taken.outcomes >= all || taken.has_refused).await;
+    let has_refused = taken.map_err(|_| BenchError::Impossible("the writer has ended"))?.has_refused;
+    if has_refused {
+        return Err(BenchError::Impossible("the store has refused what a file was to be filled with"));
+    }
+    Ok(())
 }
 
 fn username(user: u32) -> Username {

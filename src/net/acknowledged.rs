@@ -1,25 +1,86 @@
 //! Which messages a connection's peer has acknowledged, told from what TCP says of its bytes.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 
 use super::socket::Socket;
-use crate::outbox::Received;
+use crate::outbox::{Chunk, Received, Sink};
 use crate::service::Service;
 
 /// Chunks that may be unacknowledged before they are taken together, which only makes their acknowledgement later.
 const MAX_PENDING: usize = 64;
 
-/// Follows one connection. Shared by its writer and by whoever asks for it when its user logs in elsewhere.
+/// When acknowledgements are looked for, after a write that has none yet. The first comes after a delayed one, 40 ms; and
+/// what is looked for less often costs less, while marks gather for a second anyway.
+const CHECK_AFTER: Duration = Duration::from_millis(200);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// Follows one connection. Shared by its writer, by who writes in its place, and by whoever asks for it when its user logs in
+/// elsewhere.
 #[derive(Debug)]
 pub(super) struct Acknowledged {
+    itself: Weak<Self>,
+    awaited: Arc<Awaited>,
     socket: Socket,
     service: Arc<Service>,
     written: Mutex<Written>,
 }
 
+/// Connections whose peers are still to acknowledge something.
+#[derive(Debug, Default)]
+pub(super) struct Awaited {
+    /// With when each is looked at next.
+    connections: Mutex<Vec<(Instant, Weak<Acknowledged>)>>,
+    /// Says that there are some.
+    is_due: Notify,
+}
+
+impl Awaited {
+    /// Looks at each from time to time, for as long as this runs.
+    pub(super) async fn watch(self: Arc<Self>) {
+        loop {
+            self.is_due.notified().await;
+            while !self.lock().is_empty() {
+                sleep(CHECK_AFTER).await;
+                self.check_due(Instant::now());
+            }
+        }
+    }
+
+    /// Looks at those whose time has come, and keeps those that still await something.
+    fn check_due(&self, now: Instant) {
+        let mut connections = std::mem::take(&mut *self.lock());
+        connections.retain_mut(|(due, connection)| {
+            if *due > now {
+                return true;
+            }
+            *due = now + CHECK_EVERY;
+            connection.upgrade().is_some_and(|connection| connection.check_awaited())
+        });
+        self.lock().append(&mut connections);
+    }
+
+    fn begin(&self, connection: Weak<Acknowledged>) {
+        let mut connections = self.lock();
+        connections.push((Instant::now() + CHECK_AFTER, connection));
+        if connections.len() == 1 {
+            self.is_due.notify_one();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Weak<Acknowledged>)>> {
+        self.connections.lock().expect("nothing in here panics, so the lock is never poisoned")
+    }
+}
+
 #[derive(Debug, Default)]
 struct Written {
+    /// Whether it is among those that are looked at.
+    is_awaited: bool,
     /// An end of stream counts as a byte until it is acknowledged.
     is_ended: bool,
     /// Positions in the stream, and what the peer has received when it has acknowledged up to there.
@@ -27,14 +88,26 @@ struct Written {
 }
 
 impl Acknowledged {
-    pub(super) fn new(socket: Socket, service: Arc<Service>) -> Self {
-        Self { socket, service, written: Mutex::default() }
+    pub(super) fn new(socket: Socket, service: Arc<Service>, awaited: Arc<Awaited>) -> Arc<Self> {
+        Arc::new_cyclic(|itself| Self {
+            itself: Weak::clone(itself),
+            awaited,
+            socket,
+            service,
+            written: Mutex::default(),
+        })
     }
 
     /// Notes that all of a chunk was handed to the system, and the newest message in it.
     pub(super) fn wrote(&self, received: Option<Received>) {
+        let Some(received) = received else { return };
         let mut written = self.lock();
         written.wrote(self.socket.written_bytes(), received);
+        let begins = !std::mem::replace(&mut written.is_awaited, true);
+        drop(written);
+        if begins {
+            self.awaited.begin(Weak::clone(&self.itself));
+        }
     }
 
     /// Notes that the stream was ended behind what was written.
@@ -44,7 +117,17 @@ impl Acknowledged {
 
     /// Tells the service what is acknowledged by now; whether anything is still open.
     pub(super) fn check(&self) -> bool {
+        self.check_written(&mut self.lock())
+    }
+
+    /// Does so for who looks again only where something is still open.
+    fn check_awaited(&self) -> bool {
         let mut written = self.lock();
+        written.is_awaited = self.check_written(&mut written);
+        written.is_awaited
+    }
+
+    fn check_written(&self, written: &mut Written) -> bool {
         // First what was written, then what is open of it: what is written in between makes this too little, never too much.
         let written_bytes = self.socket.written_bytes();
         if !written.pending.is_empty()
@@ -67,10 +150,22 @@ impl Acknowledged {
     }
 }
 
+impl Sink for Acknowledged {
+    fn try_write(&self, mut chunk: Chunk) -> Option<Chunk> {
+        // What keeps it from being written, the connection's writer will see.
+        let written = self.socket.try_write(&chunk.bytes).unwrap_or(0);
+        if written < chunk.bytes.len() {
+            chunk.bytes.drain(..written);
+            return Some(chunk);
+        }
+        self.wrote(chunk.received);
+        None
+    }
+}
+
 impl Written {
     /// `position` is that of the stream behind the chunk.
-    fn wrote(&mut self, position: u64, received: Option<Received>) {
-        let Some(received) = received else { return };
+    fn wrote(&mut self, position: u64, received: Received) {
         let of_same_user = |(_, last): &&mut (u64, Received)| last.user_id == received.user_id;
         if self.pending.len() >= MAX_PENDING
             && let Some(last) = self.pending.back_mut().filter(|last| of_same_user(last))
@@ -102,9 +197,8 @@ mod tests {
     #[test]
     fn a_message_is_acknowledged_with_its_last_byte() {
         let mut written = Written::default();
-        written.wrote(100, Some(received(1)));
-        written.wrote(110, None);
-        written.wrote(210, Some(received(2)));
+        written.wrote(100, received(1));
+        written.wrote(210, received(2));
 
         assert_eq!(written.acknowledge(210, 111), []);
         assert_eq!(written.acknowledge(210, 110), [received(1)]);
@@ -115,7 +209,7 @@ mod tests {
     #[test]
     fn the_end_of_the_stream_is_no_byte_of_a_message() {
         let mut written = Written::default();
-        written.wrote(100, Some(received(1)));
+        written.wrote(100, received(1));
         written.is_ended = true;
 
         assert_eq!(written.acknowledge(100, 2), []);
@@ -126,7 +220,7 @@ mod tests {
     fn many_chunks_are_taken_together_and_never_acknowledged_early() {
         let mut written = Written::default();
         for message in 1..=200_i64 {
-            written.wrote(10 * message.unsigned_abs(), Some(received(message)));
+            written.wrote(10 * message.unsigned_abs(), received(message));
         }
 
         assert_eq!(written.pending.len(), MAX_PENDING);

@@ -12,15 +12,15 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::acknowledged::Acknowledged;
+use super::acknowledged::{Acknowledged, Awaited};
 use super::admission::Admitted;
 use super::deadline::Deadlines;
 use super::socket::Socket;
 use super::tls::Tls;
 use crate::config::Limits;
-use crate::outbox::{Chunk, Next, Outbox, OutboxLimits};
+use crate::outbox::{Chunk, Next, Outbox, OutboxLimits, Sink};
 use crate::protocol::{Framing, Refused, RequestDecoder, RequestLimits, Response};
 use crate::service::{Service, ServiceError, Session};
 use crate::shutdown::Shutdown;
@@ -32,11 +32,6 @@ thread_local! {
     /// What all bytes of a thread's connections pass through: one that waits for its next request holds no buffer for it.
     static READ: RefCell<[u8; READ_BYTES]> = const { RefCell::new([0; READ_BYTES]) };
 }
-
-/// When acknowledgements are looked for, after a write that has none yet. The first comes after a delayed one, 40 ms; and
-/// what is looked for less often costs less, while marks gather for a second anyway.
-const CHECK_AFTER: Duration = Duration::from_millis(200);
-const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// How much of what a client still sends is read and dropped, and for how long: closing over unread input would send a
 /// reset, which destroys the last responses on their way.
@@ -68,22 +63,24 @@ const TELL_FOR: Duration = Duration::from_secs(1);
 pub(super) struct Context {
     pub(super) service: Arc<Service>,
     pub(super) shutdown: Shutdown,
+    pub(super) awaited: Arc<Awaited>,
     /// For a listener whose connections begin with a TLS handshake.
     pub(super) tls: Option<Tls>,
 }
 
 /// Serves a connection until either side ends it.
 pub(super) async fn serve(stream: TcpStream, address: IpAddr, admitted: Admitted, context: Context) {
-    let Context { service, shutdown, tls } = context;
+    let Context { service, shutdown, awaited, tls } = context;
     let limits = service.limits();
     let deadlines = Deadlines::new(Instant::now(), limits);
     let socket = Socket::new(stream);
     if let Err(err) = socket.set_options(limits.acknowledge_deadline) {
         tracing::debug!(error = %err, "a connection without its options");
     }
-    let acknowledged = Arc::new(Acknowledged::new(socket.clone(), Arc::clone(&service)));
+    let acknowledged = Acknowledged::new(socket.clone(), Arc::clone(&service), awaited);
     let mut peer = Peer { address, admitted, deadlines, input: BytesMut::new() };
-    let opening = Opening { service, acknowledged: Arc::clone(&acknowledged), shutdown };
+    let sink = tls.is_none().then(|| Arc::clone(&acknowledged) as Arc<dyn Sink>);
+    let opening = Opening { service, acknowledged: Arc::clone(&acknowledged), sink, shutdown };
     let served = match tls {
         None => serve_stream(socket.clone(), socket, &mut peer, opening).await,
         // In a box, so that others keep no room for it.
@@ -108,6 +105,7 @@ struct Peer {
 struct Opening {
     service: Arc<Service>,
     acknowledged: Arc<Acknowledged>,
+    sink: Option<Arc<dyn Sink>>,
     shutdown: Shutdown,
 }
 
@@ -134,8 +132,8 @@ async fn serve_stream(
         () = opening.shutdown.triggered() => return Ok(()),
     }
     let framing = Framing::of(peer.input[0]);
-    let Opening { service, acknowledged, shutdown } = opening;
-    Connection::new(acknowledged, service, framing).run(reader, writer, peer, shutdown).await
+    let Opening { service, acknowledged, sink, shutdown } = opening;
+    Connection::new(acknowledged, service, framing, sink).run(reader, writer, peer, shutdown).await
 }
 
 /// Tells a connection that it may not stay.
@@ -162,10 +160,15 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(acknowledged: Arc<Acknowledged>, service: Arc<Service>, framing: Framing) -> Self {
+    fn new(
+        acknowledged: Arc<Acknowledged>,
+        service: Arc<Service>,
+        framing: Framing,
+        sink: Option<Arc<dyn Sink>>,
+    ) -> Self {
         let limits = service.limits();
         let limits = OutboxLimits { bytes: limits.outbox_bytes, in_flight: limits.in_flight };
-        let outbox = Arc::new(Outbox::new(framing, limits));
+        let outbox = Arc::new(Outbox::new(framing, limits, sink));
         Self { service, outbox, acknowledged, framing }
     }
 
@@ -263,43 +266,20 @@ impl Connection {
     }
 
     async fn write_outbox(&self, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-        let mut checking: Option<Pin<Box<Sleep>>> = None;
         loop {
-            match self.next(&mut checking).await {
-                Some(Next::Write(Chunk { bytes, received })) => {
+            match self.outbox.next().await {
+                Next::Write(Chunk { bytes, received }) => {
                     writer.write_all(&bytes).await?;
                     writer.flush().await?;
                     self.acknowledged.wrote(received);
-                    if received.is_some() {
-                        checking.get_or_insert_with(|| Box::pin(sleep(CHECK_AFTER)));
-                    }
                 }
-                Some(Next::ReadOn(gap)) => {
+                Next::ReadOn(gap) => {
                     Box::pin(self.service.read_on(&self.outbox, gap)).await.map_err(io::Error::other)?;
                 }
-                Some(Next::End) => return Ok(()),
-                None => {}
+                Next::End => return Ok(()),
             }
             // A socket that takes everything would otherwise keep the reading half waiting.
             tokio::task::consume_budget().await;
-            if checking.as_ref().is_some_and(|checking| checking.is_elapsed()) {
-                checking = self.acknowledged.check().then(|| Box::pin(sleep(CHECK_EVERY)));
-            }
-        }
-    }
-
-    /// What to do next; `None` when the time has come to look for acknowledgements.
-    async fn next(&self, checking: &mut Option<Pin<Box<Sleep>>>) -> Option<Next> {
-        let check = async {
-            match checking {
-                Some(checking) => checking.as_mut().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            next = self.outbox.next() => Some(next),
-            () = check => None,
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::acknowledged::Awaited;
 use super::admission::Admission;
 use super::connection::{self, Context};
 use super::tls::Tls;
@@ -58,7 +59,16 @@ impl Listener {
 
     /// Serves connections until `shutdown`; then waits for them to flush, at most as long as the limits say.
     pub async fn run(self, service: Arc<Service>, admission: Arc<Admission>, mut shutdown: Shutdown) {
-        let context = Context { service: Arc::clone(&service), shutdown: shutdown.clone(), tls: self.tls.clone() };
+        let awaited = Arc::new(Awaited::default());
+        let context = Context {
+            service: Arc::clone(&service),
+            shutdown: shutdown.clone(),
+            awaited: Arc::clone(&awaited),
+            tls: self.tls.clone(),
+        };
+        // Ends with this.
+        let mut watching = JoinSet::new();
+        watching.spawn(awaited.watch());
         let mut connections = JoinSet::new();
         let mut rest = FIRST_REST;
         loop {

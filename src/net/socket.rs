@@ -22,7 +22,7 @@ const PROBES: u32 = 3;
 /// megabytes of the system's memory, beside an outbox that is bounded.
 const UNSENT_BYTES: u32 = 128 * 1024;
 
-/// One socket; clones are the same one. At most one task may read from it, and one write.
+/// One socket; clones are the same one. At most one task may read from it, and one at a time write.
 #[derive(Debug, Clone)]
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
@@ -77,6 +77,13 @@ impl Socket {
         }
     }
 
+    /// Writes what the system takes without waiting.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.stream.try_write(bytes)?;
+        self.written_bytes.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+
     fn shut_down_writing(&self) -> io::Result<()> {
         match SockRef::from(&*self.stream).shutdown(std::net::Shutdown::Write) {
             // The peer has ended it already, which is as good.
@@ -105,13 +112,9 @@ impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.stream.poll_write_ready(cx))?;
-            match self.stream.try_write(bytes) {
+            match self.try_write(bytes) {
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock => {}
-                written => {
-                    let written = written?;
-                    self.written_bytes.fetch_add(written as u64, Ordering::Relaxed);
-                    return Poll::Ready(Ok(written));
-                }
+                written => return Poll::Ready(written),
             }
         }
     }

@@ -2,15 +2,22 @@
 //!
 //! The `State` inside decides and knows neither locks nor tasks; [`Outbox`] is the handle that the dispatcher, the connection's
 //! reader and its writer share. Nobody who puts something in ever waits for the socket.
+//!
+//! Who puts something in for a writer that sleeps is handed a [`Due`]: dropped, it wakes the writer; and where there is little to
+//! do it writes by itself, which spares waking a thread.
 
+mod due;
 mod state;
 
+use std::fmt;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
+pub use due::Due;
 use state::State;
 pub use state::{Chunk, Following, Gap, Next, OutboxLimits, Received};
 
@@ -25,6 +32,14 @@ pub struct Outbox {
     /// Whether version 2 is spoken. Set before anything is asked for that could be answered otherwise.
     is_version_2: AtomicBool,
     shared: Mutex<Shared>,
+    /// Where others than the connection's writer may write; there is none over TLS.
+    sink: Option<Arc<dyn Sink>>,
+}
+
+/// A socket, for who cannot wait for it.
+pub trait Sink: fmt::Debug + Send + Sync {
+    /// Writes as much of a chunk as is taken at once; what is left of it.
+    fn try_write(&self, chunk: Chunk) -> Option<Chunk>;
 }
 
 /// What waits, and who waits for it. Of the connection's tasks only one reads and one writes, so that each has one place.
@@ -39,11 +54,12 @@ struct Shared {
 
 impl Outbox {
     /// An empty outbox of a connection that nobody is logged in on.
-    pub fn new(framing: Framing, limits: OutboxLimits) -> Self {
+    pub fn new(framing: Framing, limits: OutboxLimits, sink: Option<Arc<dyn Sink>>) -> Self {
         Self {
             framing,
             is_version_2: AtomicBool::new(false),
             shared: Mutex::new(Shared { state: State::new(limits), writer: None, reader: None }),
+            sink,
         }
     }
 
@@ -82,17 +98,26 @@ impl Outbox {
     }
 
     /// Puts in the response to request `sequence`; it leaves after those to the requests before it.
-    pub fn respond(&self, sequence: u64, response: Bytes) {
+    pub fn respond(self: &Arc<Self>, sequence: u64, response: Bytes) -> Option<Due> {
         let mut shared = self.lock();
         let is_next = shared.state.respond(sequence, response);
-        let waiting = [if is_next { shared.writer.take() } else { None }, shared.reader.take()];
+        let writer = if is_next { shared.writer.take() } else { None };
+        let reader = shared.reader.take();
         drop(shared);
-        waiting.into_iter().flatten().for_each(Waker::wake);
+        reader.into_iter().for_each(Waker::wake);
+        self.due(writer)
     }
 
     /// Puts in an update that this connection's user is owed, encoded by `encode` only if there is room for it now.
-    pub fn offer(&self, message_id: MessageId, encode: impl FnOnce() -> Bytes) {
-        self.put(|state| state.offer(message_id, encode));
+    pub fn offer(self: &Arc<Self>, message_id: MessageId, encode: impl FnOnce() -> Bytes) -> Option<Due> {
+        let mut shared = self.lock();
+        let writer = if shared.state.offer(message_id, encode) { shared.writer.take() } else { None };
+        drop(shared);
+        self.due(writer)
+    }
+
+    fn due(self: &Arc<Self>, writer: Option<Waker>) -> Option<Due> {
+        writer.map(|writer| Due::new(Arc::clone(self), writer))
     }
 
     /// From now on the connection receives what `user_id` is owed behind `mark`. `published` is the newest message that was
@@ -207,7 +232,6 @@ fn wait(place: &mut Option<Waker>, cx: &Context<'_>) {
 mod tests {
     use super::*;
     use std::pin::pin;
-    use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
 
@@ -220,9 +244,47 @@ mod tests {
         }
     }
 
+    /// Takes so many bytes at once, and then no more.
+    #[derive(Debug)]
+    struct Pipe(Mutex<(usize, Vec<u8>)>);
+
+    impl Sink for Pipe {
+        fn try_write(&self, mut chunk: Chunk) -> Option<Chunk> {
+            let mut pipe = self.0.lock().expect("nobody panics while they hold it");
+            let taken = pipe.0.min(chunk.bytes.len());
+            pipe.0 -= taken;
+            pipe.1.extend(chunk.bytes.drain(..taken));
+            drop(pipe);
+            (!chunk.bytes.is_empty()).then_some(chunk)
+        }
+    }
+
+    #[test]
+    fn a_writer_sleeps_on_while_another_writes_all_and_is_woken_for_the_rest() {
+        let pipe = Arc::new(Pipe(Mutex::new((6, Vec::new()))));
+        let limits = OutboxLimits { bytes: 4096, in_flight: 4 };
+        let outbox = Arc::new(Outbox::new(Framing::Array, limits, Some(Arc::clone(&pipe) as Arc<dyn Sink>)));
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        assert_eq!(pin!(outbox.next()).poll(&mut cx), Poll::Pending);
+        for sequence in 0..2 {
+            assert_eq!(pin!(outbox.ask()).poll(&mut cx), Poll::Ready(sequence));
+        }
+
+        outbox.respond(0, Bytes::from_static(b"done")).unwrap().write();
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+        outbox.respond(1, Bytes::from_static(b"again")).unwrap().write();
+
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!(pipe.0.lock().unwrap().1, b"doneag");
+        let Poll::Ready(Next::Write(rest)) = pin!(outbox.next()).poll(&mut cx) else { panic!("some is left") };
+        assert_eq!(rest.bytes, b"ain");
+    }
+
     #[test]
     fn a_reader_that_waits_is_woken_by_room_and_not_by_a_writer_that_waits_too() {
-        let outbox = Outbox::new(Framing::Array, OutboxLimits { bytes: 4096, in_flight: 1 });
+        let outbox = Arc::new(Outbox::new(Framing::Array, OutboxLimits { bytes: 4096, in_flight: 1 }, None));
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
@@ -235,7 +297,7 @@ mod tests {
         }
         assert_eq!(woken.0.load(Ordering::Relaxed), 0);
 
-        outbox.respond(0, Bytes::from_static(b"done"));
+        drop(outbox.respond(0, Bytes::from_static(b"done")));
         assert_eq!(woken.0.load(Ordering::Relaxed), 2);
         assert_eq!(asking.as_mut().poll(&mut cx), Poll::Ready(1));
     }

@@ -165,6 +165,10 @@ pub(super) struct State {
     update_bytes: usize,
     written_response_bytes: usize,
     written_update_bytes: usize,
+    /// Whether the writer has been handed a chunk and has not come back.
+    is_writing: bool,
+    /// What is left of a chunk that another has begun to write. In a box, for it is rare.
+    unwritten: Option<Box<Chunk>>,
     asked: u64,
     answered: u64,
     /// Responses to requests before which others are unanswered.
@@ -189,6 +193,8 @@ impl State {
             update_bytes: 0,
             written_response_bytes: 0,
             written_update_bytes: 0,
+            is_writing: false,
+            unwritten: None,
             asked: 0,
             answered: 0,
             early: BTreeMap::new(),
@@ -312,18 +318,21 @@ impl State {
         self.update_bytes = self.written_update_bytes;
     }
 
-    /// Whether the next call of `next` gives room for requests back, whatever it says.
+    /// Whether the next call of `next` or `wrote` gives room for requests back, whatever it says.
     pub(super) fn makes_room(&self) -> bool {
         self.written_response_bytes > 0
     }
 
     /// What the connection's writer should do; `None` while nothing is in here for it.
     pub(super) fn next(&mut self) -> Option<Next> {
-        self.response_bytes -= std::mem::take(&mut self.written_response_bytes);
-        self.update_bytes -= std::mem::take(&mut self.written_update_bytes);
+        if let Some(unwritten) = self.unwritten.take() {
+            self.is_writing = true;
+            return Some(Next::Write(*unwritten));
+        }
+        self.settle();
         self.queue_what_is_due();
         if !self.queue.is_empty() {
-            return Some(Next::Write(self.take_chunk()));
+            return Some(self.write());
         }
         self.queue.shrink_to(KEPT_ENTRIES);
         if self.is_closed {
@@ -340,9 +349,39 @@ impl State {
         }
         if matches!(self.delivery, Delivery::Live { .. }) && std::mem::take(&mut self.left_out_hints) {
             self.push_update(self.refresh.clone(), None);
-            return Some(Next::Write(self.take_chunk()));
+            return Some(self.write());
         }
         None
+    }
+
+    fn write(&mut self) -> Next {
+        self.is_writing = true;
+        Next::Write(self.take_chunk())
+    }
+
+    /// What was handed out is written: there is room for as much.
+    fn settle(&mut self) {
+        self.is_writing = false;
+        self.response_bytes -= std::mem::take(&mut self.written_response_bytes);
+        self.update_bytes -= std::mem::take(&mut self.written_update_bytes);
+    }
+
+    /// What another may write in the writer's place, to say at once by [`State::wrote`] how that went; `None` while the writer
+    /// writes, or has something else to do.
+    pub(super) fn take_now(&mut self) -> Option<Chunk> {
+        let is_free = !self.is_writing && self.unwritten.is_none() && !self.queue.is_empty();
+        is_free.then(|| self.take_chunk())
+    }
+
+    /// Says what is left of the chunk that was taken; whether the writer can sleep on.
+    pub(super) fn wrote(&mut self, unwritten: Option<Chunk>) -> bool {
+        if let Some(unwritten) = unwritten {
+            self.unwritten = Some(Box::new(unwritten));
+            return false;
+        }
+        self.settle();
+        let has_to_read = matches!(self.delivery, Delivery::Lagging { .. });
+        self.queue.is_empty() && !self.is_closed && !has_to_read && !self.left_out_hints
     }
 
     fn queue_what_is_due(&mut self) {
@@ -459,6 +498,45 @@ mod tests {
 
         assert!(state.answered_before(3));
         assert_eq!(written(&mut state), "abc");
+    }
+
+    #[test]
+    fn what_another_could_not_write_comes_first_and_nobody_else_writes_meanwhile() {
+        let mut state = live();
+        state.offer(MessageId(1), || bytes("one"));
+        let mut chunk = state.take_now().unwrap();
+        chunk.bytes.drain(..1);
+        assert!(!state.wrote(Some(chunk)));
+        state.offer(MessageId(2), || bytes("two"));
+        assert!(state.take_now().is_none());
+
+        assert_eq!(written(&mut state), "ne");
+        assert!(state.take_now().is_none());
+        assert_eq!(written(&mut state), "two");
+        assert_eq!(state.next(), None);
+        state.offer(MessageId(3), || bytes("three"));
+        let chunk = state.take_now().unwrap();
+        assert_eq!(chunk.bytes, b"three");
+        assert!(state.wrote(None));
+        assert_eq!((state.update_bytes, state.next()), (0, None));
+    }
+
+    #[test]
+    fn where_another_has_written_all_the_writer_still_has_to_read_and_to_end() {
+        let mut state = live();
+        let answer = |state: &mut State| {
+            let sequence = state.ask().unwrap();
+            state.respond(sequence, bytes("done"));
+            state.take_now().unwrap();
+            state.wrote(None)
+        };
+        assert!(answer(&mut state));
+
+        state.offer(MessageId(1), || bytes(&"x".repeat(5000)));
+        assert!(!answer(&mut state));
+        state.close();
+        assert!(!answer(&mut state));
+        assert_eq!(state.next(), Some(Next::End));
     }
 
     #[test]

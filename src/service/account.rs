@@ -130,6 +130,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Config, Limits, PasswordCost};
+    use crate::service::Started;
     use crate::service::argon2id::{Argon2id, Memory};
     use crate::service::ticket::Ticket;
     use crate::shutdown::{self, Trigger};
@@ -157,7 +158,8 @@ mod tests {
             config.limits.login_rate = Some(Limits::login_rate(tries_per_second));
             config.limits.exempts_loopback = false;
             let (saving, saving_ends) = shutdown::channel();
-            let service = Service::start(&config, saving_ends).await.unwrap().service;
+            let Started { service, writer, .. } = Service::start(&config, saving_ends).await.unwrap();
+            writer.start().unwrap();
             for (name, cost) in [("ada", CURRENT), ("olga", OLD)] {
                 let password_hash =
                     Argon2id::new(cost).unwrap().hash(&mut Memory::default(), RIGHT.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! The one task that answers and delivers, in commit order.
+//! What answers and delivers, in commit order, on the writer's thread.
 //!
 //! For each outcome it changes the registry, puts the response into the sender's outbox, then the update into the
 //! receivers'. Were requests answered by tasks of their own, those would be woken out of order.
@@ -9,17 +9,18 @@ mod interleavings;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::sync::mpsc;
-
 use super::marks::Marks;
 use super::ticket::{LogInTicket, Settled, Ticket};
 use super::{Receiver, Registry};
 use crate::domain::{Epoch, MessageId, Nonce, TokenHash, UserId};
-use crate::outbox::Following;
+use crate::outbox::{Due, Following};
 use crate::protocol::{Conversation, Framing, Response, StampRef, Update};
 use crate::registry::Online;
 use crate::store::{Committed, LoggedIn, Membership, Outcome, Refusal, Sent, SentTo, Synced};
 use bytes::Bytes;
+
+/// Outboxes to which a batch is written on the writer's thread, because waking their own writers would cost more than the writing.
+const FEW: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Dispatcher {
@@ -28,73 +29,99 @@ pub(super) struct Dispatcher {
     /// The newest message that was offered to those online; never ahead of what is committed.
     published: MessageId,
     epoch: Epoch,
+    due: DueList,
+}
+
+/// Outboxes whose writers sleep although there is something for them.
+#[derive(Debug, Default)]
+struct DueList {
+    few: Vec<Due>,
+    is_many: bool,
+}
+
+impl DueList {
+    /// Where there are many, others can begin to write meanwhile, and each writes more at once.
+    fn add(&mut self, due: Option<Due>) {
+        let Some(due) = due else { return };
+        if !self.is_many && self.few.len() < FEW {
+            self.few.push(due);
+        } else {
+            self.is_many = true;
+            self.few.clear();
+        }
+    }
+
+    /// Writes what is there for few; for many the connections' own writers do.
+    fn settle(&mut self) {
+        self.few.drain(..).for_each(Due::write);
+        self.is_many = false;
+    }
 }
 
 impl Dispatcher {
     pub(super) fn new(registry: Arc<Registry>, marks: Arc<Marks>, head: MessageId, epoch: Epoch) -> Self {
-        Self { registry, marks, published: head, epoch }
+        Self { registry, marks, published: head, epoch, due: DueList::default() }
     }
 
-    /// Runs until the writer has ended.
-    pub(super) async fn run(mut self, mut committed: mpsc::Receiver<Committed<Ticket>>) {
-        while let Some(outcomes) = committed.recv().await {
-            for (outcome, ticket) in outcomes {
-                self.dispatch(outcome, ticket);
-                // A batch for large groups takes long; the connections it wakes want to run meanwhile.
-                tokio::task::consume_budget().await;
-            }
+    /// Answers and delivers a batch.
+    pub(super) fn dispatch_all(&mut self, committed: Committed<Ticket>) {
+        for (outcome, ticket) in committed {
+            self.dispatch(outcome, ticket);
         }
+        self.due.settle();
     }
 
     fn dispatch(&mut self, outcome: Outcome, ticket: Ticket) {
         match outcome {
-            Outcome::Refused(refusal) => refuse(ticket, refusal),
-            Outcome::Done => accept(ticket),
+            Outcome::Refused(refusal) => self.due.add(refuse(ticket, refusal)),
+            Outcome::Done => self.accept(ticket),
             Outcome::LoggedIn(logged_in) => self.log_in(logged_in, ticket),
             Outcome::LoggedOut { user_id, token_hash } => self.log_out(user_id, &token_hash, ticket),
             Outcome::Synced(synced) => self.sync(synced, ticket),
             Outcome::Joined(membership) => {
                 self.registry.join(membership.user_id, membership.group_id);
-                accept(ticket);
+                self.accept(ticket);
                 self.tell_members(&membership, &joined(&membership));
             }
             Outcome::Left(membership) => {
-                accept(ticket);
+                self.accept(ticket);
                 self.leave(&membership);
             }
             Outcome::ContactChanged { user_id, contact, is_added } => {
-                accept(ticket);
+                self.accept(ticket);
                 let username = contact.to_string();
                 let change =
                     if is_added { Update::ContactAdded { username } } else { Update::ContactRemoved { username } };
                 self.tell_user(user_id, &change);
             }
             Outcome::Read { user_id, target, message_id } => {
-                accept(ticket);
+                self.accept(ticket);
                 self.tell_user(user_id, &Update::Read { of: name(&target), id: self.epoch.id(message_id) });
             }
             Outcome::Identified(user_id) => identify(ticket, user_id),
             Outcome::SessionsEnded { user_id, ended } => {
-                accept(ticket);
+                self.accept(ticket);
                 self.end_sessions(user_id, &ended, "revoked");
             }
             Outcome::AccountDeleted { user_id, ended, left } => {
-                accept(ticket);
+                self.accept(ticket);
                 left.iter().for_each(|membership| self.leave(membership));
                 self.end_sessions(user_id, &ended, "account_deleted");
             }
             Outcome::Sent(sent) => self.send(&sent, ticket),
             Outcome::Repeated { message_id, sent_at_ms } => {
                 if let Ticket::Message(reply) = ticket {
-                    reply.accept_message(|| Response::encode_accepted(&self.epoch.id(message_id), sent_at_ms));
+                    let encode = || Response::encode_accepted(&self.epoch.id(message_id), sent_at_ms);
+                    let due = reply.accept_message(encode);
+                    self.due.add(due);
                 }
             }
         }
     }
 
-    fn log_in(&self, logged_in: LoggedIn, ticket: Ticket) {
+    fn log_in(&mut self, logged_in: LoggedIn, ticket: Ticket) {
         let Ticket::LogIn(LogInTicket { reply, token, settled }) = ticket else {
-            return accept(ticket);
+            return self.accept(ticket);
         };
         let LoggedIn { user_id, username, head, mark, groups } = logged_in;
         // What this user has acknowledged by now, here before a logout or on another connection, is not missed any more.
@@ -108,11 +135,12 @@ impl Dispatcher {
         let token_hash = token.hash();
         let presence = self.registry.enter(Online { user_id, token_hash, groups, receiver: Arc::clone(&receiver) });
         let is_version_2 = receiver.outbox.is_version_2();
-        reply.accept_with(&Response::LoggedIn {
+        let due = reply.accept_with(&Response::LoggedIn {
             username: username.to_string(),
             token: token.to_secret(),
             head: is_version_2.then(|| self.epoch.id(head)),
         });
+        self.due.add(due);
         if !is_version_2 {
             receiver.outbox.attach(user_id, mark, self.published);
         }
@@ -146,13 +174,13 @@ impl Dispatcher {
         }
     }
 
-    fn sync(&self, synced: Synced, ticket: Ticket) {
+    fn sync(&mut self, synced: Synced, ticket: Ticket) {
         let Synced { user_id, after, told_upto, head } = synced;
         let outbox = match &ticket {
             Ticket::Request(reply, _) => Arc::clone(&reply.receiver.outbox),
-            _ => return accept(ticket),
+            _ => return self.accept(ticket),
         };
-        accept(ticket);
+        self.accept(ticket);
         let encode = |update: Update| Bytes::from(update.encode(outbox.framing()));
         let synced = encode(Update::Synced { id: self.epoch.id(head) });
         let following = Following { user_id, after, told_upto, head, synced, refresh: encode(Update::Refresh) };
@@ -160,40 +188,41 @@ impl Dispatcher {
     }
 
     /// Ends a session on the connection that asked for it, and on all others where it is used.
-    fn log_out(&self, user_id: Option<UserId>, token_hash: &TokenHash, ticket: Ticket) {
-        let Ticket::Request(reply, _) = &ticket else { return accept(ticket) };
+    fn log_out(&mut self, user_id: Option<UserId>, token_hash: &TokenHash, ticket: Ticket) {
+        let Ticket::Request(reply, _) = &ticket else { return self.accept(ticket) };
         reply.receiver.outbox.detach();
         for receiver in user_id.map(|user_id| self.registry.list_session(user_id, token_hash)).into_iter().flatten() {
             if !Arc::ptr_eq(&receiver, &reply.receiver) {
                 receiver.end("logged_out");
             }
         }
-        accept(ticket);
+        self.accept(ticket);
     }
 
     fn send(&mut self, sent: &Sent, ticket: Ticket) {
-        let mut update = EncodedOnce::new(sent, &self.epoch);
+        let Self { registry, epoch, due, .. } = self;
+        let Sent { message_id, sender_id, .. } = *sent;
+        let mut update = EncodedOnce::new(sent, epoch);
         if let Ticket::Message(reply) = ticket {
             reply.receiver.pace.note(sent.overdrawn);
-            reply.accept_message(|| Response::encode_accepted(update.id(), sent.sent_at_ms));
+            due.add(reply.accept_message(|| Response::encode_accepted(update.id(), sent.sent_at_ms)));
         }
-        self.deliver(sent, update);
-        self.published = sent.message_id;
-    }
-
-    fn deliver(&self, sent: &Sent, mut update: EncodedOnce<'_>) {
-        let Sent { message_id, sender_id, .. } = *sent;
         match &sent.target {
             SentTo::User { user_id, .. } => {
-                self.registry.for_user(*user_id, |receiver| update.offer(message_id, receiver));
+                registry.for_user(*user_id, |receiver| due.add(update.offer(message_id, receiver)));
                 if *user_id != sender_id {
-                    self.registry.for_user(sender_id, |receiver| update.offer_own(message_id, receiver));
+                    registry.for_user(sender_id, |receiver| due.add(update.offer_own(message_id, receiver)));
                 }
             }
             SentTo::Group { group_id, .. } => {
-                self.registry.for_members(*group_id, |receiver| update.offer(message_id, receiver));
+                registry.for_members(*group_id, |receiver| due.add(update.offer(message_id, receiver)));
             }
         }
+        self.published = message_id;
+    }
+
+    fn accept(&mut self, ticket: Ticket) {
+        self.due.add(accept(ticket));
     }
 }
 
@@ -226,21 +255,22 @@ impl<'a> EncodedOnce<'a> {
         id.get_or_insert_with(|| epoch.id(sent.message_id))
     }
 
-    fn offer(&mut self, message_id: MessageId, receiver: &Receiver) {
+    fn offer(&mut self, message_id: MessageId, receiver: &Receiver) -> Option<Due> {
         let form = match receiver.outbox.framing() {
             Framing::Bare => Form::Bare,
             Framing::Array if !receiver.outbox.is_version_2() => Form::Array,
             Framing::Array if receiver.user_id.load(Ordering::Relaxed) == self.sent.sender_id.0 => Form::Own,
             Framing::Array => Form::Version2,
         };
-        receiver.outbox.offer(message_id, || self.bytes(form));
+        receiver.outbox.offer(message_id, || self.bytes(form))
     }
 
     /// Offers a whisper to its sender, which version 1 does not.
-    fn offer_own(&mut self, message_id: MessageId, receiver: &Receiver) {
-        if receiver.outbox.is_version_2() {
-            receiver.outbox.offer(message_id, || self.bytes(Form::Own));
+    fn offer_own(&mut self, message_id: MessageId, receiver: &Receiver) -> Option<Due> {
+        if !receiver.outbox.is_version_2() {
+            return None;
         }
+        receiver.outbox.offer(message_id, || self.bytes(Form::Own))
     }
 
     fn bytes(&mut self, form: Form) -> Bytes {
@@ -269,16 +299,20 @@ impl<'a> EncodedOnce<'a> {
     }
 }
 
-fn accept(ticket: Ticket) {
+fn accept(ticket: Ticket) -> Option<Due> {
     match ticket {
         Ticket::Message(reply) => reply.accept(),
         Ticket::Request(reply, settled) | Ticket::LogIn(LogInTicket { reply, settled, .. }) => {
-            reply.accept();
+            let due = reply.accept();
             // The connection may have ended meanwhile; what was done stays done.
             drop(settled.send(Settled::Done));
+            due
         }
-        Ticket::Save(saved) => drop(saved.send(())),
-        Ticket::Identify(_, identified) => drop(identified),
+        Ticket::Save(saved) => {
+            saved.send(()).ok();
+            None
+        }
+        Ticket::Identify(_, _) => None,
     }
 }
 
@@ -301,16 +335,18 @@ fn name(target: &SentTo) -> Conversation {
     }
 }
 
-fn refuse(ticket: Ticket, refusal: Refusal) {
+fn refuse(ticket: Ticket, refusal: Refusal) -> Option<Due> {
     match ticket {
         Ticket::Message(reply) => reply.refuse(refusal),
         Ticket::Request(reply, settled) | Ticket::LogIn(LogInTicket { reply, settled, .. }) => {
-            reply.refuse(refusal);
+            let due = reply.refuse(refusal);
             drop(settled.send(Settled::Refused));
+            due
         }
-        Ticket::Save(saved) => drop(saved),
+        Ticket::Save(_) => None,
         Ticket::Identify(_, identified) => {
             identified.send(Err(refusal)).ok();
+            None
         }
     }
 }

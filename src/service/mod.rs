@@ -20,6 +20,7 @@ mod ticket;
 mod upkeep;
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -37,7 +38,8 @@ use crate::outbox::{Gap, Outbox, Received};
 use crate::protocol::{Framing, StampRef, Update};
 use crate::registry;
 use crate::shutdown::Shutdown;
-use crate::store::{Opened, Owed, Place, QuickCheck, Scope, Store, StoreError};
+use crate::store::{self, Opened, Owed, Place, QuickCheck, Scope, Store, StoreError, Writing};
+use dispatch::Dispatcher;
 use marks::Marks;
 use pace::Pace;
 use password::PasswordHasher;
@@ -108,7 +110,7 @@ pub struct Service {
     registry: Arc<Registry>,
 }
 
-/// A running service and its tasks.
+/// A service and its tasks.
 #[derive(Debug)]
 pub struct Started {
     /// The handle.
@@ -117,25 +119,50 @@ pub struct Started {
     pub database: PathBuf,
     /// What is to be made where the last end was unclean, once the server serves; the writer is to end after it.
     pub quick_check: Option<QuickCheck>,
-    /// The writer; ends well once every handle is dropped.
-    pub writer: JoinHandle<Result<(), StoreError>>,
-    /// The dispatcher; ends after the writer.
-    pub dispatcher: JoinHandle<()>,
+    /// What writes, answers and delivers, which is to be started.
+    pub writer: Writer,
     /// What saves or deletes from time to time; ends, after saving a last time, once it is told to stop.
     pub savers: [JoinHandle<()>; 3],
 }
 
+/// Commits what is asked for, then answers it and delivers what was said.
+#[derive(Debug)]
+pub struct Writer {
+    store: store::Writer<Ticket>,
+    dispatcher: Dispatcher,
+}
+
+impl Writer {
+    /// Starts a thread that does so until every handle of the service is dropped. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// The system's, when it has no thread to give.
+    pub fn start(self) -> io::Result<Writing> {
+        let Self { store, mut dispatcher } = self;
+        store.start(move |committed| dispatcher.dispatch_all(committed))
+    }
+
+    /// Does so on the thread that this runs on, which waits for the disk meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`] when going on is not safe.
+    pub async fn run(self) -> Result<(), StoreError> {
+        let Self { store, mut dispatcher } = self;
+        store.run(move |committed| dispatcher.dispatch_all(committed)).await
+    }
+}
+
 impl Service {
-    /// Opens the database and starts the tasks. `saving_ends` tells the savers to save a last time.
+    /// Opens the database and starts the tasks but the writer. `saving_ends` tells the savers to save a last time.
     ///
     /// # Errors
     /// [`StartError`] when the database cannot be used, or the password cost is not one that Argon2 takes.
     pub async fn start(config: &Config, saving_ends: Shutdown) -> Result<Started, StartError> {
-        let Opened { store, path: database, committed, head, epoch, quick_check, writer } = Store::open(config).await?;
+        let Opened { store, path: database, head, epoch, quick_check, writer } = Store::open(config).await?;
         let registry = Arc::new(Registry::default());
         let marks = Arc::new(Marks::default());
         let passwords = PasswordHasher::new(config.password_cost, config.limits.busy_after)?;
-        let dispatcher = dispatch::Dispatcher::new(Arc::clone(&registry), Arc::clone(&marks), head, epoch.clone());
+        let dispatcher = Dispatcher::new(Arc::clone(&registry), Arc::clone(&marks), head, epoch.clone());
         let pruner = Pruner::new(config.retention.clone(), config.clock.clone(), store.clone());
         let savers = [
             tokio::spawn(marks::save_regularly(Arc::clone(&marks), store.clone(), saving_ends.clone())),
@@ -152,8 +179,8 @@ impl Service {
             epoch,
             registry,
         };
-        let dispatcher = tokio::spawn(dispatcher.run(committed));
-        Ok(Started { service: Arc::new(service), database, quick_check, writer, dispatcher, savers })
+        let writer = Writer { store: writer, dispatcher };
+        Ok(Started { service: Arc::new(service), database, quick_check, writer, savers })
     }
 
     /// What one client may take.

@@ -93,7 +93,7 @@ impl Session {
             }
         };
         if let Err(err) = handled {
-            ticket::refuse(&self.outbox, sequence, &err);
+            drop(ticket::refuse(&self.outbox, sequence, &err));
         }
     }
 
@@ -123,7 +123,7 @@ impl Session {
     /// Answers something that is no request.
     pub async fn refuse(&mut self, err: &ServiceError) {
         let sequence = self.outbox.ask().await;
-        ticket::refuse(&self.outbox, sequence, err);
+        drop(ticket::refuse(&self.outbox, sequence, err));
     }
 
     /// Returns once everything that was handed in is answered.
@@ -199,7 +199,7 @@ impl Session {
             }
             asked => {
                 let response = self.list(asker, asked).await?;
-                self.outbox.respond(sequence, response.encode(self.outbox.framing()).into());
+                drop(self.outbox.respond(sequence, response.encode(self.outbox.framing()).into()));
                 Ok(())
             }
         }
@@ -310,7 +310,7 @@ impl Session {
                 in_flight: limits.in_flight as u64,
             },
         };
-        self.outbox.respond(sequence, Response::Welcome(welcome).encode(self.outbox.framing()).into());
+        drop(self.outbox.respond(sequence, Response::Welcome(welcome).encode(self.outbox.framing()).into()));
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::Receiver;
 use super::error::ServiceError;
 use crate::domain::{Token, UserId};
-use crate::outbox::Outbox;
+use crate::outbox::{Due, Outbox};
 use crate::protocol::{Refused, Response};
 use crate::registry::Presence;
 use crate::store::Refusal;
@@ -78,26 +78,26 @@ impl fmt::Debug for Reply {
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Reply {
-    pub(super) fn accept(self) {
+    pub(super) fn accept(self) -> Option<Due> {
         self.note_user();
-        self.receiver.outbox.respond(self.sequence, self.success);
+        self.receiver.outbox.respond(self.sequence, self.success)
     }
 
-    pub(super) fn accept_with(self, response: &Response) {
+    pub(super) fn accept_with(self, response: &Response) -> Option<Due> {
         self.note_user();
         let outbox = &self.receiver.outbox;
-        outbox.respond(self.sequence, response.encode(outbox.framing()).into());
+        outbox.respond(self.sequence, response.encode(outbox.framing()).into())
     }
 
     /// Accepts a message, of which version 2 says more: `encode_accepted`.
-    pub(super) fn accept_message(mut self, encode_accepted: impl FnOnce() -> Vec<u8>) {
+    pub(super) fn accept_message(mut self, encode_accepted: impl FnOnce() -> Vec<u8>) -> Option<Due> {
         if self.receiver.outbox.is_version_2() {
             self.success = encode_accepted().into();
         }
-        self.accept();
+        self.accept()
     }
 
-    pub(super) fn refuse(self, refusal: Refusal) {
+    pub(super) fn refuse(self, refusal: Refusal) -> Option<Due> {
         if let Refusal::RateLimited { wait } = refusal {
             self.receiver.pace.note(wait.min(LONGEST_PAUSE));
         }
@@ -105,7 +105,7 @@ impl Reply {
         if !matches!(refusal, Refusal::NotAuthenticated | Refusal::Busy | Refusal::Failed) {
             self.note_user();
         }
-        refuse(&self.receiver.outbox, self.sequence, &refusal.into());
+        refuse(&self.receiver.outbox, self.sequence, &refusal.into())
     }
 
     fn note_user(&self) {
@@ -116,7 +116,7 @@ impl Reply {
 }
 
 /// Answers request `sequence` with the sentence for `err`.
-pub(super) fn refuse(outbox: &Outbox, sequence: u64, err: &ServiceError) {
+pub(super) fn refuse(outbox: &Arc<Outbox>, sequence: u64, err: &ServiceError) -> Option<Due> {
     let refused = if outbox.is_version_2() { err.answer() } else { Refused::because(err.answer().why) };
-    outbox.respond(sequence, Response::Refused(refused).encode(outbox.framing()).into());
+    outbox.respond(sequence, Response::Refused(refused).encode(outbox.framing()).into())
 }

@@ -69,10 +69,7 @@ pub enum StoreError {
     /// The file is not what it was.
     #[error("the database cannot be opened again for writing")]
     Reopen(#[source] OpenError),
-    /// Nobody takes the outcomes any more.
-    #[error("the dispatcher has ended before the writer")]
-    DispatcherGone,
-    /// The writer's task panicked.
+    /// The writer's thread, which delivers too, panicked.
     #[error("the writer has panicked")]
     WriterPanicked,
 }

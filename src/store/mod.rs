@@ -1,4 +1,4 @@
-//! The database: all SQL there is, and the one task that writes.
+//! The database: all SQL there is, and the one thread that writes.
 //!
 //! Reading goes through a small pool of read-only connections. Whatever changes something is a [`Draft`], queued for the
 //! writer, which decides it, commits it together with what else has queued up, and hands the outcome on in commit order.
@@ -42,8 +42,8 @@ mod quick_check;
 mod read_mark;
 mod restore;
 mod session;
+mod stall;
 mod sweep;
-
 mod tally;
 mod unread;
 mod user;
@@ -56,7 +56,6 @@ use std::time::{Duration, Instant};
 use sqlx::SqlitePool;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
-use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
 pub use backup::{Backup, back_up};
@@ -75,6 +74,7 @@ pub use session::SessionRow;
 pub use sweep::{Sweep, Sweeps};
 pub use unread::OwnGroup;
 pub use user::Credentials;
+pub use writer::{Writer, Writing};
 
 use crate::config::{Config, Retention};
 use crate::domain::{Epoch, MessageId, UserId};
@@ -88,9 +88,6 @@ const QUEUE_DRAFTS: usize = 1024;
 /// Contents that may wait for the writer: one commit's worth, for what waits longer makes everybody wait. Who finds no room waits
 /// in line at the connection that it comes from. Units: bytes.
 const QUEUE_BYTES: usize = queue::BATCH_BYTES;
-
-/// Batches that may wait for the dispatcher. One is being delivered while the next commits; more would only hide a lag.
-const QUEUE_BATCHES: usize = 4;
 
 /// What a content of so many bytes takes of the queue's room: no more than all of it.
 fn room_of(content_bytes: usize) -> u32 {
@@ -124,34 +121,31 @@ impl<T> Clone for Store<T> {
 /// The outcomes of one commit, in commit order.
 pub type Committed<T> = Vec<(Outcome, T)>;
 
-/// An open database: its handle, what is committed from now on, the log's head as of now, and the writer's task.
+/// An open database: its handle, the log's head as of now, and the writer, which is to be started.
 #[derive(Debug)]
 pub struct Opened<T> {
     /// The handle.
     pub store: Store<T>,
     /// The file's canonical path.
     pub path: PathBuf,
-    /// Every outcome, in commit order.
-    pub committed: mpsc::Receiver<Committed<T>>,
     /// The newest message.
     pub head: MessageId,
     /// What is to be made where the last end was unclean, once the server serves.
     pub quick_check: Option<QuickCheck>,
     /// Which database it is.
     pub epoch: Epoch,
-    /// Ends when the last handle is dropped, or with the error that makes going on unsafe.
-    pub writer: JoinHandle<Result<(), StoreError>>,
+    /// What writes; nothing is until it runs.
+    pub writer: Writer<T>,
 }
 
 impl<T: Send + 'static> Store<T> {
-    /// Opens or creates the database, migrates it, and starts the writer.
+    /// Opens or creates the database, and migrates it.
     ///
     /// # Errors
     /// [`OpenError`] says why the file cannot be used and what to do.
     pub async fn open(config: &Config) -> Result<Opened<T>, OpenError> {
         let mut database = open::open(config).await?;
         let (drafts, queue) = mpsc::channel(QUEUE_DRAFTS);
-        let (outcomes, committed) = mpsc::channel(QUEUE_BATCHES);
         let room = Arc::new(Semaphore::new(QUEUE_BYTES));
         let store = Self {
             readers: database.readers.clone(),
@@ -165,9 +159,9 @@ impl<T: Send + 'static> Store<T> {
         let epoch = meta::find_epoch(&mut database.writer.conn).await?;
         let quick_check = database.was_left_unclean.then(|| QuickCheck::new(path.clone()));
         let queue = Queue::new(queue, Arc::clone(&store.room), config.limits.busy_after);
-        let writer = writer::Writer::new(database, config, queue, outcomes).await?;
+        let writer = Writer::new(database, config, queue).await?;
         let head = writer.head();
-        Ok(Opened { store, path, committed, head, epoch, quick_check, writer: tokio::spawn(writer.run()) })
+        Ok(Opened { store, path, head, epoch, quick_check, writer })
     }
 
     /// Queues a draft, at once if there is room; its outcome comes, in commit order, with `ticket`. What is returned waits for the

@@ -1,7 +1,9 @@
 //! What waits for the writer.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
@@ -24,29 +26,47 @@ pub(super) struct Queued<T> {
     pub(super) since: Instant,
 }
 
-/// What waits for the writer. Only the writer takes from it, so a draft is either taken or refused.
+/// Drafts that are taken together, and the tickets of each.
+pub(super) type Batch<T> = (Vec<Draft>, Vec<T>);
+
+/// What waits for the writer. A draft is either taken by it, or taken out and refused.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    arriving: mpsc::Receiver<Queued<T>>,
+    waiting: Mutex<Waiting<T>>,
     /// What contents take of the queue.
     room: Arc<Semaphore>,
-    /// Drafts that were looked at during a stalled commit and are still young.
-    waiting: VecDeque<Queued<T>>,
     busy_after: Duration,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    arriving: mpsc::Receiver<Queued<T>>,
+    /// Drafts that were looked at during a stalled commit and are still young.
+    young: VecDeque<Queued<T>>,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(arriving: mpsc::Receiver<Queued<T>>, room: Arc<Semaphore>, busy_after: Duration) -> Self {
-        Self { arriving, room, waiting: VecDeque::new(), busy_after }
+        Self { waiting: Mutex::new(Waiting { arriving, young: VecDeque::new() }), room, busy_after }
     }
 
     /// What has queued up, at least one draft; `None` when nothing is queued and nothing can be any more.
-    pub(super) async fn next_batch(&mut self) -> Option<(Vec<Draft>, Vec<T>)> {
-        let (mut drafts, mut tickets, mut content_bytes) = (Vec::new(), Vec::new(), 0);
-        let mut next = match self.waiting.pop_front() {
+    ///
+    /// Cancel safety: may be dropped and called again. Only the writer calls this.
+    pub(super) async fn next_batch(&self) -> Option<Batch<T>> {
+        poll_fn(|cx| self.poll_batch(cx)).await
+    }
+
+    fn poll_batch(&self, cx: &mut Context<'_>) -> Poll<Option<Batch<T>>> {
+        let mut waiting = self.lock();
+        let mut next = match waiting.young.pop_front() {
             Some(queued) => Some(queued),
-            None => Some(self.arriving.recv().await?),
+            None => match ready!(waiting.arriving.poll_recv(cx)) {
+                Some(queued) => Some(queued),
+                None => return Poll::Ready(None),
+            },
         };
+        let (mut drafts, mut tickets, mut content_bytes) = (Vec::new(), Vec::new(), 0);
         while let Some(queued) = next {
             content_bytes += self.take(&queued);
             drafts.push(queued.draft);
@@ -54,9 +74,10 @@ impl<T> Queue<T> {
             if drafts.len() == BATCH_DRAFTS || content_bytes >= BATCH_BYTES {
                 break;
             }
-            next = self.waiting.pop_front().or_else(|| self.arriving.try_recv().ok());
+            next = waiting.next();
         }
-        Some((drafts, tickets))
+        drop(waiting);
+        Poll::Ready(Some((drafts, tickets)))
     }
 
     /// Gives the room of a draft that is taken or refused to others. Units: bytes of its content.
@@ -67,18 +88,36 @@ impl<T> Queue<T> {
     }
 
     /// Takes out what has waited too long, and answers it.
-    pub(super) fn expire(&mut self) -> Committed<T> {
-        while self.waiting.len() < QUEUE_DRAFTS {
-            let Ok(queued) = self.arriving.try_recv() else { break };
-            self.waiting.push_back(queued);
-        }
+    pub(super) fn expire(&self) -> Committed<T> {
+        let mut waiting = self.lock();
+        waiting.look();
         let now = Instant::now();
-        let old = self.waiting.partition_point(|queued| now.duration_since(queued.since) >= self.busy_after);
-        let old: Vec<Queued<T>> = self.waiting.drain(..old).collect();
+        let old = waiting.young.partition_point(|queued| now.duration_since(queued.since) >= self.busy_after);
+        let old: Vec<Queued<T>> = waiting.young.drain(..old).collect();
+        drop(waiting);
         let refuse = |queued: Queued<T>| {
             self.take(&queued);
             (Outcome::Refused(Refusal::Busy), queued.ticket)
         };
         old.into_iter().map(refuse).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
+        self.waiting.lock().expect("nothing in here panics, so the lock is never poisoned")
+    }
+}
+
+impl<T> Waiting<T> {
+    /// The oldest there is now.
+    fn next(&mut self) -> Option<Queued<T>> {
+        self.young.pop_front().or_else(|| self.arriving.try_recv().ok())
+    }
+
+    /// Takes what has arrived to where its age can be seen, and leaves its place to others.
+    fn look(&mut self) {
+        while self.young.len() < QUEUE_DRAFTS {
+            let Ok(queued) = self.arriving.try_recv() else { break };
+            self.young.push_back(queued);
+        }
     }
 }

@@ -1,17 +1,21 @@
-//! The one task that writes: it commits in groups what has queued up while the last commit ran.
+//! The one thread that writes: it commits in groups what has queued up while the last commit ran, and hands the outcomes on.
+//!
+//! It waits for the disk itself. A thread that is lent for each commit costs two more steps between threads, which is what a
+//! message that comes alone mostly costs.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, SqlitePool};
-use tokio::sync::mpsc;
-use tokio::time::interval_at;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::appender::Appender;
 use super::batch::{self, Failure};
 use super::checkpoint::Checkpointer;
-use super::connect::{self, Writing};
+use super::connect;
 use super::directory::Directory;
 use super::draft::{Draft, Outcome, Refusal};
 use super::index::{Filling, Index, NonceKey, Removed};
@@ -19,6 +23,7 @@ use super::log_readers::LogReaders;
 use super::open::Database;
 use super::plan::{Moment, Plan, plan};
 use super::queue::Queue;
+use super::stall::StallWatch;
 use super::tally::Tally;
 use super::{Committed, OpenError, SqliteError, StoreError};
 use crate::config::{Clock, Config, whole_ms};
@@ -31,27 +36,39 @@ const SLICE_PER_ADDED: usize = 4;
 /// Pages that a slice of the index dirties, about: it is sorted.
 const SLICE_PAGES: u64 = 16;
 
-/// How often a stalled commit looks for drafts that have waited too long.
-const EXPIRE_EVERY: Duration = Duration::from_millis(200);
-
 /// How often a database that takes nothing is logged.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// The writer's state. A panic in it ends the process: the directory could be ahead of the file.
 #[derive(Debug)]
-pub(super) struct Writer<T> {
+pub struct Writer<T> {
     database: Connections,
     directory: Directory,
     index: Arc<Index>,
     /// The segment of the index that is being written.
     filling: Option<Filling>,
-    queue: Queue<T>,
-    outcomes: mpsc::Sender<Committed<T>>,
+    queue: Arc<Queue<T>>,
     clock: Clock,
     token_lifetime_ms: i64,
     message_rate: Option<Rate>,
     warned_at: Option<Instant>,
     tally: Tally,
+}
+
+/// A writer that runs on a thread of its own.
+#[derive(Debug)]
+pub struct Writing(oneshot::Receiver<Result<(), StoreError>>);
+
+impl Writing {
+    /// Returns when the writer has ended: well, once the last handle was dropped, or with the error that makes going on unsafe.
+    ///
+    /// # Errors
+    /// [`StoreError`] as above, or that the writer has panicked.
+    ///
+    /// Cancel safety: may be dropped, and called again unless it has returned.
+    pub async fn ended(&mut self) -> Result<(), StoreError> {
+        (&mut self.0).await.unwrap_or(Err(StoreError::WriterPanicked))
+    }
 }
 
 /// What became of a batch.
@@ -66,7 +83,7 @@ enum Attempt {
 #[derive(Debug)]
 struct Connections {
     path: PathBuf,
-    writing: Option<(Writing, Appender)>,
+    writing: Option<(connect::Writing, Appender)>,
     readers: SqlitePool,
     log_readers: LogReaders,
     checkpointer: Checkpointer,
@@ -75,12 +92,7 @@ struct Connections {
 }
 
 impl<T: Send + 'static> Writer<T> {
-    pub(super) async fn new(
-        database: Database,
-        config: &Config,
-        queue: Queue<T>,
-        outcomes: mpsc::Sender<Committed<T>>,
-    ) -> Result<Self, OpenError> {
+    pub(super) async fn new(database: Database, config: &Config, queue: Queue<T>) -> Result<Self, OpenError> {
         let Database { path, mut writer, readers, log_readers, index, lock, .. } = database;
         let directory = Directory::load(&mut writer.conn).await?;
         let appender = Appender::open(&path)?;
@@ -97,8 +109,7 @@ impl<T: Send + 'static> Writer<T> {
             directory,
             index,
             filling: None,
-            queue,
-            outcomes,
+            queue: Arc::new(queue),
             clock: config.clock.clone(),
             token_lifetime_ms: whole_ms(config.limits.token_lifetime),
             message_rate: config.limits.message_rate,
@@ -111,12 +122,35 @@ impl<T: Send + 'static> Writer<T> {
         self.directory.head()
     }
 
-    /// Writes until the last handle is dropped, then moves the WAL into the database.
-    pub(super) async fn run(mut self) -> Result<(), StoreError> {
+    /// Starts the thread. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// The system's, when it has no thread to give.
+    pub fn start(self, deliver: impl FnMut(Committed<T>) + Send + 'static) -> std::io::Result<Writing> {
+        let (end, ended) = oneshot::channel();
+        let runtime = Handle::current();
+        // Who has stopped waiting for the end needs no word of it.
+        let run = move || drop(end.send(runtime.block_on(self.run(deliver))));
+        thread::Builder::new().name("writer".to_owned()).spawn(run)?;
+        Ok(Writing(ended))
+    }
+
+    /// Writes until the last handle is dropped, then moves the WAL into the database. Every outcome goes to `deliver`, in commit
+    /// order. Waits for the disk on the thread that it runs on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when going on is not safe.
+    pub async fn run(mut self, deliver: impl FnMut(Committed<T>) + Send + 'static) -> Result<(), StoreError> {
+        let deliver = Arc::new(Mutex::new(deliver));
+        let hand_on = move |committed| deliver.lock().expect("a panic in it has ended the writer")(committed);
+        let stalls = StallWatch::start(Arc::clone(&self.queue), hand_on.clone());
         while let Some((drafts, tickets)) = self.queue.next_batch().await {
+            let committing = stalls.begin();
             let outcomes = self.write(drafts).await?;
             let messages = outcomes.len();
-            self.hand_on(outcomes.into_iter().zip(tickets).collect()).await?;
+            drop(committing);
+            hand_on(outcomes.into_iter().zip(tickets).collect());
+            let _committing = stalls.begin();
             self.fill_in(messages).await?;
         }
         self.database.close().await;
@@ -193,7 +227,7 @@ impl<T: Send + 'static> Writer<T> {
             return Ok(());
         }
         let (_, appender) = self.database.connections().await?;
-        let earlier = appender.list_with_nonces(&self.index, keys).await.map_err(SqliteError::from)?;
+        let earlier = appender.list_with_nonces(&self.index, &keys).map_err(SqliteError::from)?;
         self.directory.recall(earlier);
         Ok(())
     }
@@ -232,7 +266,6 @@ impl<T: Send + 'static> Writer<T> {
         }
     }
 
-    /// Commits; meanwhile refuses drafts that have waited too long behind a commit that takes its time.
     async fn commit(
         &mut self,
         drafts: &[Draft],
@@ -240,32 +273,10 @@ impl<T: Send + 'static> Writer<T> {
         head: MessageId,
         now_ms: i64,
     ) -> Result<Vec<Removed>, Failure> {
-        let Self { database, queue, outcomes, .. } = self;
-        let committing = async {
-            let (writing, appender) = database.connections().await?;
-            let removed = batch::commit(writing, appender, drafts, plans, head, now_ms).await?;
-            database.checkpointer.grew(dirtied_pages(drafts, plans));
-            Ok(removed)
-        };
-        tokio::pin!(committing);
-        let mut ticks = interval_at((Instant::now() + EXPIRE_EVERY).into(), EXPIRE_EVERY);
-        loop {
-            tokio::select! {
-                biased;
-                committed = &mut committing => return committed,
-                _ = ticks.tick() => {
-                    let expired = queue.expire();
-                    if !expired.is_empty() {
-                        // Without a dispatcher, handing on this batch fails next.
-                        outcomes.send(expired).await.ok();
-                    }
-                }
-            }
-        }
-    }
-
-    async fn hand_on(&mut self, committed: Committed<T>) -> Result<(), StoreError> {
-        self.outcomes.send(committed).await.map_err(|_| StoreError::DispatcherGone)
+        let (writing, appender) = self.database.connections().await?;
+        let removed = batch::commit(writing, appender, drafts, plans, head, now_ms).await?;
+        self.database.checkpointer.grew(dirtied_pages(drafts, plans));
+        Ok(removed)
     }
 }
 
@@ -283,7 +294,7 @@ fn dirtied_pages(drafts: &[Draft], plans: &[Plan]) -> u64 {
 
 impl Connections {
     /// The connections, after a checkpoint where the WAL is long.
-    async fn connections(&mut self) -> Result<(&mut Writing, &mut Appender), OpenError> {
+    async fn connections(&mut self) -> Result<(&mut connect::Writing, &mut Appender), OpenError> {
         let (mut writing, appender) = match self.writing.take() {
             Some(connections) => connections,
             None => (connect::connect_writer(&self.path).await?, Appender::open(&self.path)?),

@@ -38,7 +38,7 @@ impl Device {
     fn connect(service: &Arc<Service>, wire: Wire) -> Self {
         let limits = service.limits();
         let outbox_limits = OutboxLimits { bytes: limits.outbox_bytes, in_flight: limits.in_flight };
-        let outbox = Arc::new(Outbox::new(wire.framing(), outbox_limits));
+        let outbox = Arc::new(Outbox::new(wire.framing(), outbox_limits, None));
         let address = IpAddr::from(Ipv4Addr::LOCALHOST);
         let request_limits =
             RequestLimits { max_bytes: limits.request_bytes, stranger_max_bytes: limits.stranger_request_bytes };
@@ -107,7 +107,6 @@ struct Chat {
     bob: Device,
     /// What Ada sends at once, each time.
     bursts: Vec<Vec<u8>>,
-    _started: Started,
     _saving: Trigger,
     _directory: TempDir,
 }
@@ -125,9 +124,10 @@ impl Chat {
         let (config, directory) = settings();
         let runtime = runtime();
         let (saving, saving_ends) = shutdown::channel();
-        let started = runtime.block_on(Service::start(&config, saving_ends)).unwrap();
-        let mut ada = Device::connect(&started.service, wire);
-        let mut bob = Device::connect(&started.service, wire);
+        let Started { service, writer, .. } = runtime.block_on(Service::start(&config, saving_ends)).unwrap();
+        runtime.spawn(writer.run());
+        let mut ada = Device::connect(&service, wire);
+        let mut bob = Device::connect(&service, wire);
         let token = runtime.block_on(ada.log_in("ada", wire));
         runtime.block_on(bob.log_in("bob", wire));
         let whispers = |burst_number| {
@@ -139,7 +139,6 @@ impl Chat {
             ada,
             bob,
             bursts: (0..=bursts).map(whispers).collect(),
-            _started: started,
             _saving: saving,
             _directory: directory,
         };

@@ -8,6 +8,7 @@ use chinwag::store::{Author, Committed, Draft, Opened, Origin, Store};
 use gungraun::{library_benchmark, library_benchmark_group};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
 
 use super::counting::{config_of_counted, counted};
 use super::wire::CONTENT;
@@ -34,7 +35,8 @@ pub(crate) fn runtime() -> Runtime {
 
 struct Database {
     runtime: Runtime,
-    opened: Opened<()>,
+    store: Store<()>,
+    committed: mpsc::Receiver<Committed<()>>,
     batches: Vec<Vec<Draft>>,
     _directory: TempDir,
 }
@@ -44,17 +46,20 @@ impl Database {
     fn open() -> Self {
         let (config, directory) = settings();
         let runtime = runtime();
-        let mut opened: Opened<()> = runtime.block_on(Store::open(&config)).unwrap();
+        let Opened { store, writer, .. } = runtime.block_on(Store::open(&config)).unwrap();
+        let (outcomes, mut committed) = mpsc::channel(1);
+        runtime.spawn(writer.run(move |batch| outcomes.try_send(batch).unwrap()));
         let token_hash = Token::random().hash();
         runtime.block_on(async {
             for name in ["ada", "bob"] {
                 let username = Username::parse(name).unwrap();
                 let password_hash = "$argon2id$".to_owned();
-                commit(&mut opened, [Draft::Register { username, password_hash }]).await;
+                commit(&store, &mut committed, [Draft::Register { username, password_hash }]).await;
             }
-            let user_id = opened.store.find_credentials("ada", Instant::now()).await.unwrap().unwrap().user_id;
+            let user_id = store.find_credentials("ada", Instant::now()).await.unwrap().unwrap().user_id;
             let origin = Origin { address: "127.0.0.1".to_owned(), client: None };
-            commit(&mut opened, [Draft::LogIn { user_id, token_hash, new_password_hash: None, origin }]).await;
+            commit(&store, &mut committed, [Draft::LogIn { user_id, token_hash, new_password_hash: None, origin }])
+                .await;
         });
         let whisper = || Draft::Whisper {
             author: Author { username: "ada".to_owned(), token_hash, is_own_login: true },
@@ -63,17 +68,21 @@ impl Database {
             nonce: None,
         };
         let mut batches = (0..=BATCHES).map(|_| (0..BATCH_DRAFTS).map(|_| whisper()).collect());
-        runtime.block_on(commit(&mut opened, batches.next().unwrap_or_else(Vec::new)));
-        Self { runtime, opened, batches: batches.collect(), _directory: directory }
+        runtime.block_on(commit(&store, &mut committed, batches.next().unwrap_or_else(Vec::new)));
+        Self { runtime, store, committed, batches: batches.collect(), _directory: directory }
     }
 }
 
 /// All of them in one batch, for the writer has its turn only once this waits.
-async fn commit(opened: &mut Opened<()>, drafts: impl IntoIterator<Item = Draft>) -> Committed<()> {
+async fn commit(
+    store: &Store<()>,
+    committed: &mut mpsc::Receiver<Committed<()>>,
+    drafts: impl IntoIterator<Item = Draft>,
+) -> Committed<()> {
     for draft in drafts {
-        opened.store.submit(draft, (), Instant::now()).await.unwrap();
+        store.submit(draft, (), Instant::now()).await.unwrap();
     }
-    opened.committed.recv().await.unwrap()
+    committed.recv().await.unwrap()
 }
 
 #[library_benchmark(setup = Database::open)]
@@ -82,7 +91,7 @@ fn commit_16_batches(mut database: Database) -> Database {
     let batches = std::mem::take(&mut database.batches);
     counted(|| {
         for drafts in batches {
-            let committed = database.runtime.block_on(commit(&mut database.opened, drafts));
+            let committed = database.runtime.block_on(commit(&database.store, &mut database.committed, drafts));
             assert_eq!(committed.len(), BATCH_DRAFTS);
         }
     });

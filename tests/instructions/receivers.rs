@@ -19,11 +19,12 @@ const MEMBERS: i64 = 100;
 const UPDATES: i64 = 100;
 
 /// An outbox that has delivered before, and whose writer waits.
-fn live(user_id: UserId) -> Outbox {
-    let outbox = Outbox::new(Framing::Array, OutboxLimits { bytes: 256 * 1024, in_flight: 64 });
+fn live(user_id: UserId) -> Arc<Outbox> {
+    let limits = OutboxLimits { bytes: 256 * 1024, in_flight: 64 };
+    let outbox = Arc::new(Outbox::new(Framing::Array, limits, None));
     outbox.attach(user_id, MessageId(0), MessageId(0));
     assert!(take(&outbox).is_none());
-    outbox.offer(MessageId(1), update);
+    drop(outbox.offer(MessageId(1), update));
     assert!(take(&outbox).is_some() && take(&outbox).is_none());
     outbox
 }
@@ -40,15 +41,15 @@ fn take(outbox: &Outbox) -> Option<Next> {
     }
 }
 
-fn one() -> (Outbox, Vec<Bytes>) {
+fn one() -> (Arc<Outbox>, Vec<Bytes>) {
     (live(UserId(1)), (0..UPDATES).map(|_| update()).collect())
 }
 
 #[library_benchmark(setup = one)]
 #[bench::live()]
-fn offer_and_take_100_updates((outbox, updates): (Outbox, Vec<Bytes>)) -> Outbox {
+fn offer_and_take_100_updates((outbox, updates): (Arc<Outbox>, Vec<Bytes>)) -> Arc<Outbox> {
     for (message_id, bytes) in (2..).map(MessageId).zip(updates) {
-        outbox.offer(message_id, || bytes);
+        drop(outbox.offer(message_id, || bytes));
     }
     while let Some(next) = take(&outbox) {
         black_box(next);
@@ -60,12 +61,8 @@ type Group = (Arc<Registry<Outbox>>, Vec<Presence<Outbox>>);
 
 fn group() -> (Group, Bytes) {
     let registry = Arc::new(Registry::default());
-    let online = |user_id| Online {
-        user_id,
-        token_hash: TokenHash([0; 32]),
-        groups: vec![GROUP],
-        receiver: Arc::new(live(user_id)),
-    };
+    let online =
+        |user_id| Online { user_id, token_hash: TokenHash([0; 32]), groups: vec![GROUP], receiver: live(user_id) };
     let presences = (1..=MEMBERS).map(|id| registry.enter(online(UserId(id)))).collect();
     ((registry, presences), update())
 }
@@ -73,7 +70,7 @@ fn group() -> (Group, Bytes) {
 #[library_benchmark(setup = group)]
 #[bench::live()]
 fn publish_to_100((group, bytes): (Group, Bytes)) -> (Group, Bytes) {
-    group.0.for_members(GROUP, |outbox| outbox.offer(MessageId(2), || bytes.clone()));
+    group.0.for_members(GROUP, |outbox| drop(outbox.offer(MessageId(2), || bytes.clone())));
     (group, bytes)
 }
 

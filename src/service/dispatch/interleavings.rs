@@ -1,7 +1,8 @@
 //! Going online, publishing and lagging, in every order that shuttle tries.
 //!
 //! One thread is the store and the dispatcher, and each of two connections of one user has a client, who logs in and out, and
-//! a writer. What the writers put into their sockets is acknowledged at once, and is all that counts in the end.
+//! a writer, in whose place the dispatcher writes where it can. What is put into the sockets is acknowledged at once, and is all that
+//! counts in the end.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::domain::{Content, GroupId, Token, TokenHash, UserId};
-use crate::outbox::{Gap, Next, Outbox, OutboxLimits, Received};
+use crate::outbox::{Chunk, Gap, Next, Outbox, OutboxLimits, Received, Sink};
 use crate::protocol::{Action, FromServer, ReplyDecoder, Response};
 use crate::registry::Presence;
 use crate::service::ticket::Reply;
@@ -100,7 +101,7 @@ fn serve(asked: &Asks<Ask>, marks: Arc<Marks>, log: &Log) {
 fn publish(dispatcher: &mut Dispatcher, committed: &mut VecDeque<Outcome>) {
     for outcome in committed.drain(..) {
         let (saved, _) = oneshot::channel();
-        dispatcher.dispatch(outcome, Ticket::Save(saved));
+        dispatcher.dispatch_all(vec![(outcome, Ticket::Save(saved))]);
     }
 }
 
@@ -114,13 +115,13 @@ fn carry_out(dispatcher: &mut Dispatcher, ask: Ask) {
                 mark: MessageId(0),
                 groups: vec![TEA],
             };
-            dispatcher.dispatch(Outcome::LoggedIn(logged_in), ticket);
+            dispatcher.dispatch_all(vec![(Outcome::LoggedIn(logged_in), ticket)]);
             // Only this thread notes marks.
             began.send(dispatcher.marks.newest(ADA).unwrap_or(MessageId(0))).unwrap();
         }
         Ask::LogOut(ticket) => {
             let token_hash = TokenHash([0; 32]);
-            dispatcher.dispatch(Outcome::LoggedOut { user_id: None, token_hash }, ticket);
+            dispatcher.dispatch_all(vec![(Outcome::LoggedOut { user_id: None, token_hash }, ticket)]);
         }
         Ask::End(receiver, presence) => {
             receiver.probe();
@@ -164,13 +165,13 @@ struct Connection {
 }
 
 /// What was written, all of which is acknowledged.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Socket {
     written: Mutex<Written>,
     changed: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Written {
     heard: Vec<Heard>,
     received: Option<Received>,
@@ -190,7 +191,7 @@ impl Connection {
                 marks.note(received);
             }
         });
-        let outbox = Arc::new(Outbox::new(Framing::Array, LIMITS));
+        let outbox = Arc::new(Outbox::new(Framing::Array, LIMITS, Some(Arc::clone(&socket) as Arc<dyn Sink>)));
         let receiver = Arc::new(Receiver::new(Arc::clone(&outbox), probe));
         Arc::new(Self { outbox, receiver, log, socket, other })
     }
@@ -199,14 +200,7 @@ impl Connection {
     fn write(&self) {
         loop {
             match block_on(self.outbox.next()) {
-                Next::Write(chunk) => {
-                    let heard = hear(&chunk.bytes);
-                    let mut written = self.socket.written.lock().unwrap();
-                    written.heard.extend(heard);
-                    written.received = chunk.received.or(written.received);
-                    drop(written);
-                    self.socket.changed.notify_all();
-                }
+                Next::Write(chunk) => self.socket.write(&chunk),
                 Next::ReadOn(gap) => self.read_on(gap),
                 Next::End => return,
             }
@@ -279,7 +273,27 @@ impl Connection {
     }
 }
 
+/// The dispatcher's way to it, which is open every other time.
+impl Sink for Socket {
+    fn try_write(&self, chunk: Chunk) -> Option<Chunk> {
+        if thread_rng().gen_bool(0.5) {
+            return Some(chunk);
+        }
+        self.write(&chunk);
+        None
+    }
+}
+
 impl Socket {
+    fn write(&self, chunk: &Chunk) {
+        let heard = hear(&chunk.bytes);
+        let mut written = self.written.lock().unwrap();
+        written.heard.extend(heard);
+        written.received = chunk.received.or(written.received);
+        drop(written);
+        self.changed.notify_all();
+    }
+
     fn received(&self) -> MessageId {
         self.written.lock().unwrap().received.map_or(MessageId(0), |received| received.message_id)
     }
