@@ -206,6 +206,11 @@ TARGETS = [
         "<= 1.5 KiB written for a message of 100 bytes",
         at_most(1.5 * text.KIB, "written_bytes_per_message", text.size, "whisper", **FULL),
     ),
+    Target(
+        "",
+        "the same with 100,000 conversations, evenly",
+        at_most(1.5 * text.KIB, "written_bytes_per_message", text.size, "whisper", conversations=100_000, **FULL),
+    ),
     Target("", "<= 250 bytes in the file for a message of 100 bytes", at_rest),
     Target(
         "`sync` of 100,000 missed messages",

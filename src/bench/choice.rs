@@ -31,7 +31,11 @@ pub enum Scenario {
 
 /// All scenarios as they are called, and what each is.
 const ALL: [(&str, Scenario, &str); 11] = [
-    ("whisper", Scenario::Whisper, "--pairs of users, with --window whispers under way in each"),
+    (
+        "whisper",
+        Scenario::Whisper,
+        "--pairs of users with --window whispers under way in each, or many --conversations",
+    ),
     ("ping-pong", Scenario::PingPong, "one pair, of whom each whispers when the other's whisper has come"),
     ("group", Scenario::Group, "one group of --members, in which four talk and all listen, with --window under way"),
     ("groups", Scenario::Groups, "--groups of 10 members, each with --window messages under way"),

@@ -27,7 +27,7 @@ fn settings(load: &Load, filled: Option<&Filled>) -> Value {
         "groups": load.groups,
         "connections": load.connections,
         "messages": load.messages,
-        "conversations": load.conversations,
+        "conversations": load.conversations.unwrap_or(1),
         "content_bytes": load.content_bytes,
         "rate_per_s": load.rate,
         "preloaded_messages": load.preload.map(|preload| preload.messages),

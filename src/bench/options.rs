@@ -70,8 +70,8 @@ pub struct Load {
     pub connections: Option<usize>,
     /// Messages that are there to be read.
     pub messages: u32,
-    /// Conversations that they are of.
-    pub conversations: u32,
+    /// Conversations that they are of, or that people whisper in; `None` is as many as suit the scenario.
+    pub conversations: Option<u32>,
     /// Units: bytes of a message's content.
     pub content_bytes: usize,
     /// What is in the file before the server starts; `None` is nothing.

@@ -140,9 +140,10 @@ pub struct LoadFlags {
     /// Messages that are there to be read
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub messages: u32,
-    /// Conversations that they are of
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub conversations: u32,
+    /// Conversations that they are of, by default 1; in whisper those that are held, all alike and by as few users as have so
+    /// many with one another, instead of --pairs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub conversations: Option<u32>,
     /// Fill the file before the server starts: with so many messages, half of them said in groups, of so many users. It
     /// is filled once, and each server has a copy. The program that runs fills it, so an older one that is compared may not be able
     /// to read it

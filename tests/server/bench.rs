@@ -1,5 +1,6 @@
 //! The benchmark: it measures what it says, and sees what a server does wrong.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -33,7 +34,7 @@ fn little(address: SocketAddr, scenario: Scenario) -> Options {
         groups: 2,
         connections: Some(8),
         messages: 300,
-        conversations: 3,
+        conversations: None,
         content_bytes: 50,
         preload: None,
         rate: None,
@@ -85,6 +86,37 @@ async fn every_message_is_received_in_either_version_and_at_either_pace() {
             assert!(number(&report, "/figures/receipt_p50_ns/median") > 0.0);
             assert!(report["scenarios"][0]["figures"]["server_cpu_ns_per_message"].is_null(), "{report:#}");
         }
+    }
+}
+
+/// Whispers of each sender to each receiver.
+fn whispers(database: &Path) -> BTreeMap<i64, Vec<i64>> {
+    let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let counts = "select sender_id, count(*) from messages group by sender_id, recipient_id";
+    let mut counts = conn.prepare(counts).unwrap();
+    let mut of_senders = BTreeMap::<i64, Vec<i64>>::new();
+    for row in counts.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap() {
+        let (sender, count) = row.unwrap();
+        of_senders.entry(sender).or_default().push(count);
+    }
+    of_senders
+}
+
+#[tokio::test]
+async fn whispers_of_many_conversations_are_spread_evenly_and_all_accounted_for() {
+    for (version, rate) in [(1, None), (2, Some(400.0))] {
+        let server = TestServer::start().await;
+        let mut options = little(server.address, Scenario::Whisper);
+        (options.load.version, options.load.rate, options.load.conversations) = (version, rate, Some(10));
+
+        let (verdict, report) = within_time(DEADLINE, "a run", run(&options)).await.unwrap();
+
+        let sent = account(&report, "sent");
+        assert!(verdict == Verdict::Right && sent > 20.0, "{report:#}");
+        assert_eq!(account(&report, "received"), sent * f64::from(version));
+        let of_senders = whispers(&server.database());
+        assert_eq!(of_senders.values().map(Vec::len).collect::<Vec<_>>(), [2; 5]);
+        assert!(of_senders.values().all(|counts| counts[0].abs_diff(counts[1]) <= 1), "{of_senders:?}");
     }
 }
 
@@ -174,16 +206,18 @@ const SHORT: [&str; 10] = ["--rounds", "2", "--seconds", "0.3", "--warm-up", "0.
 
 #[test]
 fn the_program_measures_a_server_of_its_own_and_leaves_nothing_behind() {
-    let (code, said, complaint) = program(&[&["whisper", "group", "--json"], &SHORT[..]].concat());
+    for scenarios in [&["whisper", "group"][..], &["whisper", "--conversations", "10"]] {
+        let (code, said, complaint) = program(&[scenarios, &["--json"], &SHORT[..]].concat());
 
-    assert_eq!((code, &*complaint), (Some(0), ""), "{said}");
-    let report: Value = serde_json::from_str(&said).unwrap();
-    for scenario in report["scenarios"].as_array().unwrap() {
-        assert_eq!(scenario["rounds"].as_array().unwrap().len(), 2);
-        let figures = scenario["figures"].as_object().unwrap();
-        assert!(figures.len() > 15, "{report:#}");
-        if cfg!(target_os = "linux") {
-            assert!(figures.values().all(Value::is_object), "{report:#}");
+        assert_eq!((code, &*complaint), (Some(0), ""), "{said}");
+        let report: Value = serde_json::from_str(&said).unwrap();
+        for scenario in report["scenarios"].as_array().unwrap() {
+            assert_eq!(scenario["rounds"].as_array().unwrap().len(), 2);
+            let figures = scenario["figures"].as_object().unwrap();
+            assert!(figures.len() > 15, "{report:#}");
+            if cfg!(target_os = "linux") {
+                assert!(figures.values().all(Value::is_object), "{report:#}");
+            }
         }
     }
 }

@@ -38,7 +38,8 @@ pub(super) async fn run(
         wires.push(Wire::connect(&address).await?);
         sockets.push(listener.accept()?.0);
     }
-    let routes = (0..cast.people).map(|person| route(cast, person, load.content_bytes, sample, templates)).collect();
+    let route = |(person, lanes): (usize, Vec<u32>)| route(cast, person, &lanes, load.content_bytes, sample, templates);
+    let routes = cast.lanes_of().into_iter().enumerate().map(route).collect();
     let relay = Relay::new(sockets, routes, response(sample.response_bytes))?.start();
     let mut talk = Talk::begin(cast, wires, templates);
     let talked = talk.round(timing, pace, || ()).await?;
@@ -54,16 +55,17 @@ pub(super) async fn run(
     })
 }
 
-/// The route of a person who sends on one lane; nobody sends on more.
+/// The route of a person who sends on these lanes. Their requests have one length, for so have all names.
 fn route(
     cast: &Cast,
     person: usize,
+    lanes: &[u32],
     content_bytes: usize,
     sample: Sample,
     templates: impl Fn(usize, To) -> Template,
 ) -> Option<Route> {
-    let lane = cast.lanes.iter().find(|lane| lane.sender == person)?;
-    let template = templates(person, lane.to);
+    let lanes: Vec<_> = lanes.iter().map(|&lane| &cast.lanes[lane as usize]).collect();
+    let template = templates(person, lanes.first()?.to);
     let content = char::from(FILLER).to_string().repeat(content_bytes);
     let update = update(&content, sample.update_bytes);
     let update_content_at = find(&update, content.as_bytes()).expect("an update has its content");
@@ -71,7 +73,8 @@ fn route(
         request_bytes: template.request_bytes(),
         content_at: template.content_at(),
         content_bytes,
-        receivers: cast.receivers(lane),
+        receivers: lanes.into_iter().map(|lane| cast.receivers(lane)).collect(),
+        turn: 0,
         update,
         update_content_at,
     })
@@ -134,7 +137,7 @@ mod tests {
             groups: 1,
             connections: None,
             messages: 1,
-            conversations: 1,
+            conversations: None,
             content_bytes: 64,
             preload: None,
             rate: None,

@@ -30,7 +30,10 @@ pub(super) struct Route {
     pub(super) request_bytes: usize,
     pub(super) content_at: usize,
     pub(super) content_bytes: usize,
-    pub(super) receivers: Vec<usize>,
+    /// Of one request after the other, in turn.
+    pub(super) receivers: Vec<Vec<usize>>,
+    /// Whose turn it is.
+    pub(super) turn: usize,
     /// An update, whose content is written anew for each message.
     pub(super) update: Vec<u8>,
     pub(super) update_content_at: usize,
@@ -145,9 +148,10 @@ impl Relay {
             let content = &request[route.content_at..route.content_at + route.content_bytes];
             let place = route.update_content_at..route.update_content_at + route.content_bytes;
             route.update[place].copy_from_slice(content);
-            for &receiver in &route.receivers {
+            for &receiver in &route.receivers[route.turn] {
                 self.put(receiver, Some(&route.update));
             }
+            route.turn = (route.turn + 1) % route.receivers.len();
             at += route.request_bytes;
         }
         self.peers[index].route = Some(route);

@@ -14,12 +14,12 @@ pub(crate) struct Cast {
     pub(crate) has_echo: bool,
 }
 
-/// What one person says to one target.
+/// What one person says to one target. Who has several of these takes them in turn.
 #[derive(Debug, Clone)]
 pub(crate) struct LanePlan {
     pub(crate) sender: usize,
     pub(crate) to: To,
-    /// Messages under way at once.
+    /// Messages of its sender under way at once, besides those of the sender's other lanes.
     pub(crate) window: u32,
     /// The lane whose turn it is after a message of this one.
     pub(crate) gives_to: u32,
@@ -56,10 +56,22 @@ impl Cast {
         receivers
     }
 
-    /// The lanes that lead to a person.
-    pub(crate) fn lanes_to(&self, person: usize) -> Vec<u32> {
-        let leads = |(_, lane): &(u32, &LanePlan)| self.receivers(lane).contains(&person);
-        (0..).zip(&self.lanes).filter(leads).map(|(index, _)| index).collect()
+    /// The lanes of each person, in the order in which they are taken.
+    pub(crate) fn lanes_of(&self) -> Vec<Vec<u32>> {
+        self.lanes_by_person(|lane| vec![lane.sender])
+    }
+
+    /// The lanes that lead to each person.
+    pub(crate) fn lanes_to(&self) -> Vec<Vec<u32>> {
+        self.lanes_by_person(|lane| self.receivers(lane))
+    }
+
+    fn lanes_by_person(&self, people: impl Fn(&LanePlan) -> Vec<usize>) -> Vec<Vec<u32>> {
+        let mut lanes = vec![Vec::new(); self.people];
+        for (index, lane) in (0..).zip(&self.lanes) {
+            people(lane).into_iter().for_each(|person| lanes[person].push(index));
+        }
+        lanes
     }
 }
 
@@ -75,7 +87,8 @@ mod tests {
 
         assert_eq!(cast.receivers(&cast.lanes[0]), [0, 1]);
         assert!(cast.receivers(&cast.lanes[1]).is_empty());
-        assert_eq!((cast.lanes_to(1), cast.lanes_to(2)), (vec![0], vec![]));
+        assert_eq!(cast.lanes_to(), [vec![0], vec![0], vec![], vec![]]);
+        assert_eq!(cast.lanes_of(), [vec![], vec![0], vec![], vec![1]]);
         cast.has_echo = true;
         assert_eq!([0, 1].map(|lane| cast.receivers(&cast.lanes[lane])), [vec![0, 1], vec![3]]);
     }

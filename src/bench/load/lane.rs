@@ -1,26 +1,17 @@
 //! A stream of messages from one sender to one target, and which of them are under way.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::rc::Rc;
-
-use tokio::sync::Notify;
 
 /// A stream of messages. Shared by the sender's connection and those that receive.
 #[derive(Debug)]
 pub(crate) struct Lane {
+    /// Who sends on it.
+    sender: usize,
     /// How many connections receive each message.
     receivers: u32,
-    /// Messages under way at once, in a closed loop.
-    window: u32,
     /// The lane whose turn it is when a message of this one is through.
     gives_to: u32,
-    /// Wakes the sender's connection.
-    wake: Rc<Notify>,
-    /// Messages that may be sent at once, in a closed loop.
-    credits: Cell<u32>,
-    /// When messages are due, in an open loop. Units: nanoseconds since the run began.
-    due: RefCell<VecDeque<u64>>,
     under_way: RefCell<UnderWay>,
 }
 
@@ -34,43 +25,16 @@ struct UnderWay {
 }
 
 impl Lane {
-    pub(crate) fn new(receivers: u32, window: u32, gives_to: u32, wake: Rc<Notify>) -> Self {
-        let (due, under_way) = (RefCell::default(), RefCell::default());
-        Self { receivers, window, gives_to, wake, credits: Cell::new(0), due, under_way }
+    pub(crate) fn new(sender: usize, receivers: u32, gives_to: u32) -> Self {
+        Self { sender, receivers, gives_to, under_way: RefCell::default() }
+    }
+
+    pub(crate) fn sender(&self) -> usize {
+        self.sender
     }
 
     pub(crate) fn gives_to(&self) -> u32 {
         self.gives_to
-    }
-
-    /// Lets as many messages be sent as the window has.
-    pub(crate) fn open(&self) {
-        self.credits.set(self.window);
-        self.wake.notify_one();
-    }
-
-    /// Lets one more message be sent.
-    pub(crate) fn give(&self) {
-        self.credits.set(self.credits.get() + 1);
-        self.wake.notify_one();
-    }
-
-    /// Has a message sent that was due at `at_ns`.
-    pub(crate) fn fall_due(&self, at_ns: u64) {
-        self.due.borrow_mut().push_back(at_ns);
-        self.wake.notify_one();
-    }
-
-    /// Takes a message that is due, if there is one.
-    pub(crate) fn take_due(&self) -> Option<u64> {
-        self.due.borrow_mut().pop_front()
-    }
-
-    /// Takes a credit, if there is one.
-    pub(crate) fn take_credit(&self) -> bool {
-        let credits = self.credits.get();
-        self.credits.set(credits.saturating_sub(1));
-        credits > 0
     }
 
     /// The sequence of the next message, which is under way from now on.
@@ -122,7 +86,7 @@ mod tests {
     use super::*;
 
     fn lane(receivers: u32) -> Lane {
-        Lane::new(receivers, 2, 0, Rc::default())
+        Lane::new(0, receivers, 0)
     }
 
     #[test]
@@ -142,14 +106,5 @@ mod tests {
         lane.send();
 
         assert_eq!((lane.refuse(0), lane.awaited()), (1, 0));
-    }
-
-    #[test]
-    fn credits_are_as_many_as_the_window_and_those_given() {
-        let lane = lane(1);
-        lane.open();
-        lane.give();
-
-        assert_eq!([(); 4].map(|()| lane.take_credit()), [true, true, true, false]);
     }
 }

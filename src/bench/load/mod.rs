@@ -9,6 +9,7 @@ mod pacer;
 pub(crate) mod people;
 mod scanner;
 pub(crate) mod seat;
+mod speaker;
 pub(crate) mod stage;
 pub(crate) mod talk;
 pub(crate) mod template;

@@ -35,14 +35,14 @@ impl Pacer {
         Self(shared)
     }
 
-    /// Hands the moments out to the lanes in turn, for ever.
+    /// Hands the moments out to the lanes' speakers in turn, for ever.
     pub(crate) async fn hand_out(&self, stage: &Rc<Stage>) {
         let mut lanes = stage.lanes.iter().cycle();
         loop {
             self.0.has_come.notified().await;
             let due = std::mem::take(&mut *self.0.due.lock().unwrap_or_else(PoisonError::into_inner));
             for (at_ns, lane) in due.into_iter().zip(lanes.by_ref()) {
-                lane.fall_due(at_ns);
+                stage.speaker(lane).fall_due(at_ns);
             }
         }
     }

@@ -16,7 +16,11 @@ use crate::bench::error::BenchError;
 #[derive(Debug)]
 pub(crate) struct Seat {
     wire: Wire,
+    person: usize,
+    /// They are taken in turn.
     lanes: Vec<(u32, Template)>,
+    /// The one whose turn it is.
+    turn: usize,
     ledger: Ledger,
     wake: Rc<Notify>,
     /// Messages that are not answered, the oldest first.
@@ -33,11 +37,17 @@ pub(crate) struct Sample {
 }
 
 impl Seat {
-    /// `wake` is that of its lanes.
-    pub(crate) fn new(wire: Wire, lanes: Vec<(u32, Template)>, receives: &[u32], wake: Rc<Notify>) -> Self {
+    /// `wake` is that of its speaker.
+    pub(crate) fn new(
+        wire: Wire,
+        person: usize,
+        lanes: Vec<(u32, Template)>,
+        receives: &[u32],
+        wake: Rc<Notify>,
+    ) -> Self {
         let mut ledger = Ledger::default();
         receives.iter().for_each(|&lane| ledger.expect(lane));
-        Self { wire, lanes, ledger, wake, unanswered: VecDeque::new() }
+        Self { wire, person, lanes, turn: 0, ledger, wake, unanswered: VecDeque::new() }
     }
 
     /// Sends and receives until the connection breaks or this is dropped.
@@ -58,18 +68,17 @@ impl Seat {
 
     /// Writes all messages that are due or have a credit.
     fn send(&mut self, stage: &Stage) {
-        let Self { wire, lanes, unanswered, .. } = self;
-        let mut now_ns = None;
-        for (index, template) in lanes {
-            let lane = &stage.lanes[*index as usize];
-            while let Some(at_ns) = lane.take_due().or_else(|| {
-                let may_send = stage.is_sending() && lane.take_credit();
-                may_send.then(|| *now_ns.get_or_insert_with(|| stage.clock.now_ns()))
-            }) {
-                let mark = stage.send(*index, at_ns);
-                template.write(mark, wire.output());
-                unanswered.push_back(mark);
-            }
+        let Self { wire, person, lanes, turn, unanswered, .. } = self;
+        let (speaker, mut now_ns) = (&stage.speakers[*person], None);
+        while let Some(at_ns) = speaker.take_due().or_else(|| {
+            let may_send = stage.is_sending() && speaker.take_credit();
+            may_send.then(|| *now_ns.get_or_insert_with(|| stage.clock.now_ns()))
+        }) {
+            let (lane, template) = &lanes[*turn];
+            *turn = (*turn + 1) % lanes.len();
+            let mark = stage.send(*lane, at_ns);
+            template.write(mark, wire.output());
+            unanswered.push_back(mark);
         }
     }
 

@@ -9,6 +9,7 @@ use super::content::Mark;
 use super::lane::Lane;
 use super::ledger::Receipt;
 use super::seat::Sample;
+use super::speaker::Speaker;
 
 /// Units: nanoseconds of the longest latency that is told from longer ones: two minutes.
 const LONGEST_NS: u64 = 120_000_000_000;
@@ -87,6 +88,8 @@ pub(crate) struct Latencies {
 pub(crate) struct Stage {
     pub(crate) clock: Clock,
     pub(crate) lanes: Vec<Lane>,
+    /// All people, by their numbers.
+    pub(crate) speakers: Vec<Speaker>,
     account: Cell<Account>,
     is_sending: Cell<bool>,
     /// Messages whose moment is in here are measured. Units: nanoseconds since the run began.
@@ -98,10 +101,11 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new(lanes: Vec<Lane>) -> Self {
+    pub(crate) fn new(lanes: Vec<Lane>, speakers: Vec<Speaker>) -> Self {
         Self {
             clock: Clock::start(),
             lanes,
+            speakers,
             account: Cell::default(),
             is_sending: Cell::new(false),
             window: Cell::new((u64::MAX, u64::MAX)),
@@ -109,6 +113,11 @@ impl Stage {
             refusal: RefCell::default(),
             sample: Cell::default(),
         }
+    }
+
+    /// Who sends on a lane.
+    pub(crate) fn speaker(&self, lane: &Lane) -> &Speaker {
+        &self.speakers[lane.sender()]
     }
 
     pub(crate) fn is_sending(&self) -> bool {
@@ -194,8 +203,9 @@ impl Stage {
     }
 
     fn pass_on(&self, lane: u32, through: u32) {
+        let next = &self.lanes[self.lanes[lane as usize].gives_to() as usize];
         for _ in 0..through {
-            self.lanes[self.lanes[lane as usize].gives_to() as usize].give();
+            self.speaker(next).give();
         }
     }
 

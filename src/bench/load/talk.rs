@@ -14,6 +14,7 @@ use super::lane::Lane;
 use super::pacer::Pacer;
 use super::people::{People, Present, in_parallel};
 use super::seat::{Sample, Seat};
+use super::speaker::Speaker;
 use super::stage::{Account, Latencies, Pace, Stage};
 use super::template::Template;
 use super::wire::Wire;
@@ -91,17 +92,22 @@ impl Talk {
         let wakes: Vec<Rc<Notify>> = wires.iter().map(|_| Rc::default()).collect();
         let lane = |plan: &LanePlan| {
             let receivers = u32::try_from(cast.receivers(plan).len()).expect("far fewer");
-            Lane::new(receivers, plan.window, plan.gives_to, Rc::clone(&wakes[plan.sender]))
+            Lane::new(plan.sender, receivers, plan.gives_to)
         };
-        let stage = Rc::new(Stage::new(cast.lanes.iter().map(lane).collect()));
+        let (lanes_of, lanes_to) = (cast.lanes_of(), cast.lanes_to());
+        let speaker = |(wake, lanes): (&Rc<Notify>, &Vec<u32>)| {
+            let window = lanes.iter().map(|&lane| cast.lanes[lane as usize].window).sum();
+            Speaker::new(window, Rc::clone(wake))
+        };
+        let speakers = wakes.iter().zip(&lanes_of).map(speaker).collect();
+        let stage = Rc::new(Stage::new(cast.lanes.iter().map(lane).collect(), speakers));
         let mut seats = JoinSet::new();
         for (person, (wire, wake)) in wires.into_iter().zip(wakes).enumerate() {
             if !cast.is_there(person) {
                 continue;
             }
-            let sends = (0..).zip(&cast.lanes).filter(|(_, lane)| lane.sender == person);
-            let lanes = sends.map(|(index, lane)| (index, template(person, lane.to))).collect();
-            let seat = Seat::new(wire, lanes, &cast.lanes_to(person), wake);
+            let sends = lanes_of[person].iter().map(|&lane| (lane, template(person, cast.lanes[lane as usize].to)));
+            let seat = Seat::new(wire, person, sends.collect(), &lanes_to[person], wake);
             seats.spawn_local(seat.run(Rc::clone(&stage)));
         }
         Self { stage, seats }
@@ -158,7 +164,7 @@ impl Talk {
         match pace {
             Pace::Closed => {
                 self.stage.start_sending();
-                self.stage.lanes.iter().for_each(Lane::open);
+                self.stage.speakers.iter().for_each(Speaker::open);
                 None
             }
             Pace::Open(per_second) => {

@@ -15,6 +15,9 @@ use crate::protocol::{Request, Response};
 /// Messages that are sent before the first of them is answered: as many as a server lets wait.
 const AT_ONCE: u32 = 64;
 
+/// Where nothing is said: conversations that the messages are of.
+const CONVERSATIONS: u32 = 1;
+
 /// A user, and what others have said to it.
 #[derive(Debug)]
 pub(super) struct Backlog {
@@ -26,12 +29,8 @@ pub(super) struct Backlog {
 
 impl Backlog {
     /// Has so many others say so many messages, all of them together.
-    pub(super) async fn fill(
-        load: &Load,
-        target: &Target,
-        messages: u32,
-        talkers: u32,
-    ) -> Result<Rc<Self>, BenchError> {
+    pub(super) async fn fill(load: &Load, target: &Target) -> Result<Rc<Self>, BenchError> {
+        let (messages, talkers) = (load.messages, load.conversations.unwrap_or(CONVERSATIONS));
         let people = People::new(target.address(), 2);
         let mut present = people.arrive(talkers as usize + 1).await?;
         let reader = present.remove(0).login;

@@ -31,7 +31,7 @@ pub(in crate::bench) struct History {
 
 impl History {
     pub(super) async fn prepare(load: &Load, target: &Target) -> Result<Self, BenchError> {
-        let backlog = Backlog::fill(load, target, load.messages, load.conversations).await?;
+        let backlog = Backlog::fill(load, target).await?;
         if backlog.ids.iter().any(|ids| ids.len() <= PAGE) {
             return Err(BenchError::Impossible("history needs more than 50 messages in each conversation"));
         }

@@ -48,7 +48,7 @@ pub(super) enum Prepared {
 /// Sets everything up that is not measured.
 pub(super) async fn prepare(scenario: Scenario, load: &Load, target: &Target) -> Result<Prepared, BenchError> {
     let talking = match scenario {
-        Scenario::Whisper => (whispers::pairs(load), whispers::setting(load), 0),
+        Scenario::Whisper => (whispers::cast(load), whispers::setting(load), 0),
         Scenario::PingPong => (whispers::ping_pong(), "one under way".to_owned(), 0),
         Scenario::Group => (groups::one(load), groups::setting(load), 0),
         Scenario::Groups => (groups::many(load), groups::setting_of_many(load), 0),

@@ -45,7 +45,7 @@ impl Storm {
     pub(super) async fn prepare(load: &Load, target: &Target) -> Result<Self, BenchError> {
         let (rate, connections) = (load.rate.unwrap_or(RATE), load.connections.unwrap_or(CONNECTIONS));
         let load = Load { rate: Some(rate), connections: Some(connections), ..load.clone() };
-        let (cast, setting) = (whispers::pairs(&load), whispers::setting(&load));
+        let (cast, setting) = (whispers::pairs(&load), whispers::setting_of_pairs(&load));
         let talking = Talking::prepare(cast, setting, 0, &load, target).await?;
         let login = Login::prepare(&load, target).await?;
         Ok(Self { connections, load, talking, login })

@@ -23,7 +23,7 @@ pub(in crate::bench) struct Sync(Rc<Backlog>);
 
 impl Sync {
     pub(super) async fn prepare(load: &Load, target: &Target) -> Result<Self, BenchError> {
-        Ok(Self(Backlog::fill(load, target, load.messages, load.conversations).await?))
+        Ok(Self(Backlog::fill(load, target).await?))
     }
 
     pub(super) fn setting(&self) -> String {
