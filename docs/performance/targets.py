@@ -232,4 +232,9 @@ TARGETS = [
         "others' p99 <= 100 ms",
         at_most(1e8, "receipt_p99_ns", text.duration, "storm"),
     ),
+    Target(
+        "",
+        "logins >= 0.9 x what the same threads hash beside the same chat",
+        at_least(0.9, "logins_x_hashing", text.times, "storm"),
+    ),
 ]

@@ -31,10 +31,13 @@ impl Arena {
             Ok(round) => round,
             Err(err) => return Err(self.target.explain(err).await),
         };
-        let is_right = round.account.is_right();
-        if let Some(directory) = self.target.directory().filter(|_| is_right && has_floors) {
-            self.prepared.add_floors(&mut round, load, directory).await?;
+        if has_floors
+            && round.account.is_right()
+            && let Err(err) = self.prepared.add_floors(&mut round, load, &self.target).await
+        {
+            return Err(self.target.explain(err).await);
         }
+        let is_right = round.account.is_right();
         self.rounds.push(round);
         Ok(is_right)
     }

@@ -111,6 +111,7 @@ figures! {
         FILE_P50 = "file_sync_p50_ns", "file: to the disk, p50", Time, Neither;
         FILE_P99 = "file_sync_p99_ns", "file: to the disk, p99", Time, Neither;
         FILE_MAX = "file_sync_max_ns", "file: to the disk, longest", Time, Neither;
+        HASHES = "hashes_per_s", "hashing: passwords a second", PerSecond, Neither;
     }
     Ratio {
         CPU_X_LOOPBACK = "server_cpu_x_loopback", "server CPU / loopback", Times, Less;
@@ -120,6 +121,7 @@ figures! {
         MESSAGES_X_SQLITE = "messages_x_sqlite", "messages a second / SQLite", Times, More;
         MESSAGES_X_FILE = "messages_x_file", "messages a second / file", Times, More;
         RECEIPT_X_FLOORS = "receipt_p50_x_floors", "receipt, p50 / loopback + file", Times, Less;
+        LOGINS_X_HASHING = "logins_x_hashing", "logins a second / hashing", Times, More;
     }
 }
 

@@ -138,6 +138,8 @@ async fn everything_else_that_users_do_is_measured_too() {
 
         assert_eq!(verdict, Verdict::Right, "{report:#}");
         assert!(number(&report, &format!("/figures/{figure}/median")) > 0.0, "{report:#}");
+        // What a hash costs there is not known.
+        assert!(report["scenarios"][0]["figures"].get("logins_x_hashing").is_none(), "{report:#}");
     }
 }
 
@@ -219,6 +221,20 @@ fn the_program_measures_a_server_of_its_own_and_leaves_nothing_behind() {
                 assert!(figures.values().all(Value::is_object), "{report:#}");
             }
         }
+    }
+}
+
+#[test]
+fn logins_in_a_storm_are_held_against_what_the_same_threads_hash() {
+    let arguments = ["storm", "--connections", "4", "--rate", "50", "--json"];
+    let (code, said, complaint) = program(&[&arguments[..], &SHORT[..]].concat());
+
+    assert_eq!((code, &*complaint), (Some(0), ""), "{said}");
+    let report: Value = serde_json::from_str(&said).unwrap();
+    for round in report["scenarios"][0]["rounds"].as_array().unwrap() {
+        let [logins, hashes, ratio] =
+            ["logins_per_s", "hashes_per_s", "logins_x_hashing"].map(|name| round[name].as_f64().unwrap());
+        assert!(hashes > 0.0 && ratio == logins / hashes, "{report:#}");
     }
 }
 

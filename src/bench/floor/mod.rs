@@ -4,9 +4,11 @@
 //! - Loopback: the same bytes between the same sockets, by a loop that knows where everything goes and reads nothing of it.
 //! - `SQLite`: the same rows, as many in each commit, into a table without indexes, by prepared statements.
 //! - File: the same bytes, as many at a time, written one behind the other to a file that has its length already, and synced.
+//! - Hashing: passwords compared by as many threads, beside the same chat.
 
 mod batches;
 mod disk;
+pub(super) mod hashing;
 #[cfg(target_os = "linux")]
 mod loopback;
 #[cfg(target_os = "linux")]

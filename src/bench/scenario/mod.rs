@@ -14,7 +14,6 @@ mod sync;
 mod talking;
 mod whispers;
 
-use std::path::Path;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -95,10 +94,17 @@ impl Prepared {
         }
     }
 
-    /// Adds to a round the least that it could have taken, where that is known; `directory` is where the server's files are.
-    pub(super) async fn add_floors(&self, round: &mut Round, load: &Load, directory: &Path) -> Result<(), BenchError> {
+    /// Adds to a round the least that it could have taken, where that is known. Of a server that was there before it is not.
+    pub(super) async fn add_floors(
+        &mut self,
+        round: &mut Round,
+        load: &Load,
+        target: &Target,
+    ) -> Result<(), BenchError> {
+        let Some(directory) = target.directory() else { return Ok(()) };
         match self {
             Self::Talking(talking) => talking.add_floors(round, load, directory).await,
+            Self::Storm(storm) => storm.add_floors(round, target).await,
             _ => Ok(()),
         }
     }

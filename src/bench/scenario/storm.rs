@@ -5,6 +5,7 @@ use super::talking::Talking;
 use super::whispers;
 use crate::bench::error::BenchError;
 use crate::bench::figure::{self, Figure};
+use crate::bench::floor::hashing;
 use crate::bench::options::Load;
 use crate::bench::result::Round;
 use crate::bench::server::Target;
@@ -62,6 +63,17 @@ impl Storm {
         figures.retain(|(figure, _)| FIGURES.contains(figure));
         figures.push((&figure::LOGINS, logged_in.value(&figure::LOGINS)));
         Ok(Round { figures, account: talked.account.plus(&logged_in.account) })
+    }
+
+    /// Adds to a round what the threads that hash could have done: as many of them, beside the same chat in which nobody logs in,
+    /// and for as long, because there are not many hashes in a second.
+    pub(super) async fn add_floors(&mut self, round: &mut Round, target: &Target) -> Result<(), BenchError> {
+        let Self { load, talking, .. } = self;
+        let (talked, hashes) = tokio::try_join!(talking.round(load, target), hashing::run(load.timing()))?;
+        let ratio = round.value(&figure::LOGINS).map(|logins| logins / hashes);
+        round.figures.extend([(&figure::HASHES, Some(hashes)), (&figure::LOGINS_X_HASHING, ratio)]);
+        round.account = round.account.plus(&talked.account);
+        Ok(())
     }
 
     pub(super) fn refusal(&self) -> Option<String> {
