@@ -140,6 +140,7 @@ def plan(size: Size, survey: Survey) -> Iterator[str]:
     yield f"idle --connections 10000 {SETTLED}"
     yield f"sync --messages {size.missed}"
     yield f"sync --messages {size.missed} --conversations 1000"
+    yield f"sync --messages {size.missed} --rate 2000"
     yield "reconnect --connections 1000"
     yield "storm"
     yield "login history"

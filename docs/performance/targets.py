@@ -223,6 +223,11 @@ TARGETS = [
         at_least(100_000, "deliveries_per_s", text.count, "sync", conversations=1000, **MISSED),
     ),
     Target(
+        "",
+        "p99 of others' 2,000 whispers a second within 2 x",
+        at_most(2, "receipt_p99_x_alone", text.times, "sync", rate_per_s=2000, **MISSED),
+    ),
+    Target(
         "1,000 clients back at once by `resume`",
         "the last within 2 s",
         at_most(2 * text.SECOND, "answer_max_ns", text.duration, "reconnect", connections=1000),

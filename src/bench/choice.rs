@@ -43,7 +43,11 @@ const ALL: [(&str, Scenario, &str); 11] = [
     ("login", Scenario::Login, "--connections (16) that come at once, log in by password, and go"),
     ("storm", Scenario::Storm, "--connections (32) that log in by password, while --pairs whisper at --rate (500)"),
     ("idle", Scenario::Idle, "--connections (1000) that come, stay, and do nothing"),
-    ("sync", Scenario::Sync, "one who comes back and has missed --messages of --conversations"),
+    (
+        "sync",
+        Scenario::Sync,
+        "one who comes back and has missed --messages of --conversations; --pairs may whisper at --rate",
+    ),
     ("history", Scenario::History, "--connections (8) that read pages of 50, out of --messages of --conversations"),
     ("reconnect", Scenario::Reconnect, "a restart, and --connections (500) that come back at once, by token"),
 ];
@@ -65,7 +69,10 @@ impl Scenario {
 
     /// Whether people talk in it, for a rate is one of messages.
     pub fn has_rate(self) -> bool {
-        matches!(self, Self::Whisper | Self::PingPong | Self::Group | Self::Groups | Self::Mixed | Self::Storm)
+        matches!(
+            self,
+            Self::Whisper | Self::PingPong | Self::Group | Self::Groups | Self::Mixed | Self::Storm | Self::Sync
+        )
     }
 
     /// Whether it stops and starts the server.

@@ -16,7 +16,7 @@ pub(super) struct Figure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Server,
-    /// The least that it could take on this machine.
+    /// The least that it could take on this machine, or what others have where nothing else goes on.
     Floor,
     /// The server in terms of its floors.
     Ratio,
@@ -112,6 +112,11 @@ figures! {
         FILE_P99 = "file_sync_p99_ns", "file: to the disk, p99", Time, Neither;
         FILE_MAX = "file_sync_max_ns", "file: to the disk, longest", Time, Neither;
         HASHES = "hashes_per_s", "hashing: passwords a second", PerSecond, Neither;
+        ALONE_MESSAGES = "alone_messages_per_s", "alone: messages a second", PerSecond, Neither;
+        ALONE_P50 = "alone_receipt_p50_ns", "alone: to the receipt, p50", Time, Neither;
+        ALONE_P99 = "alone_receipt_p99_ns", "alone: to the receipt, p99", Time, Neither;
+        ALONE_CPU = "alone_server_cpu_ns_per_message", "alone: server CPU a message", Time, Neither;
+        ALONE_COMMITS = "alone_commits_per_message", "alone: commits a message", Number, Neither;
     }
     Ratio {
         CPU_X_LOOPBACK = "server_cpu_x_loopback", "server CPU / loopback", Times, Less;
@@ -122,6 +127,8 @@ figures! {
         MESSAGES_X_FILE = "messages_x_file", "messages a second / file", Times, More;
         RECEIPT_X_FLOORS = "receipt_p50_x_floors", "receipt, p50 / loopback + file", Times, Less;
         LOGINS_X_HASHING = "logins_x_hashing", "logins a second / hashing", Times, More;
+        RECEIPT_P50_X_ALONE = "receipt_p50_x_alone", "receipt, p50 / alone", Times, Less;
+        RECEIPT_P99_X_ALONE = "receipt_p99_x_alone", "receipt, p99 / alone", Times, Less;
     }
 }
 

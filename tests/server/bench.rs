@@ -194,6 +194,25 @@ async fn a_server_that_closes_every_connection_cannot_be_measured() {
     assert!(matches!(ran, Err(BenchError::Closed | BenchError::Io(_))), "{ran:?}");
 }
 
+#[tokio::test]
+async fn others_whisper_alone_and_beside_what_is_measured() {
+    let server = TestServer::start().await;
+
+    for (scenario, figure) in [(Scenario::Sync, "synced_p50_ns")] {
+        let mut options = little(server.address, scenario);
+        options.load.rate = Some(100.0);
+        let (verdict, report) = within_time(DEADLINE, "a run", run(&options)).await.unwrap();
+
+        assert_eq!(verdict, Verdict::Right, "{report:#}");
+        let [measured, meanwhile, alone, ratio, messages] =
+            [figure, "receipt_p99_ns", "alone_receipt_p99_ns", "receipt_p99_x_alone", "messages_per_s"]
+                .map(|name| number(&report, &format!("/figures/{name}/median")));
+        assert!(measured > 0.0 && messages > 0.0 && ratio == meanwhile / alone, "{report:#}");
+        // Both times, before and while they are measured.
+        assert!(account(&report, "sent") > 50.0, "{report:#}");
+    }
+}
+
 /// Runs the program; returns its exit code and what it says on stdout and stderr.
 fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
     let directory = scratch();

@@ -7,6 +7,7 @@ mod history;
 mod idle;
 mod login;
 mod mixed;
+mod others;
 mod reconnect;
 mod repeating;
 mod storm;
@@ -114,6 +115,7 @@ impl Prepared {
         match self {
             Self::Talking(talking) => talking.refusal(),
             Self::Storm(storm) => storm.refusal(),
+            Self::Sync(sync) => sync.refusal(),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::backlog::Backlog;
+use super::others::Others;
 use super::repeating::{Repeated, repeat};
 use super::{cores, per_second, quantiles, quotient};
 use crate::bench::error::BenchError;
@@ -19,31 +20,44 @@ const SYNCED: [&Figure; 4] = [&figure::SYNCED_P50, &figure::SYNCED_P99, &figure:
 
 /// Somebody who has missed something.
 #[derive(Debug)]
-pub(in crate::bench) struct Sync(Rc<Backlog>);
+pub(in crate::bench) struct Sync {
+    backlog: Rc<Backlog>,
+    others: Others,
+}
 
 impl Sync {
     pub(super) async fn prepare(load: &Load, target: &Target) -> Result<Self, BenchError> {
-        Ok(Self(Backlog::fill(load, target).await?))
+        Ok(Self { backlog: Backlog::fill(load, target).await?, others: Others::prepare(load, target).await? })
     }
 
     pub(super) fn setting(&self) -> String {
-        self.0.setting()
+        self.others.setting(self.backlog.setting())
     }
 
     pub(super) async fn round(&mut self, load: &Load, target: &Target) -> Result<Round, BenchError> {
-        let backlog = Rc::clone(&self.0);
+        let backlog = Rc::clone(&self.backlog);
         let worker = async move || sync(&backlog).await;
-        let repeated = repeat(load.timing(), vec![worker], || target.usage()).await?;
+        let repeating = repeat(load.timing(), vec![worker], || target.usage());
+        let (repeated, beside) = self.others.beside(load, target, repeating).await?;
         let Repeated { elapsed, latencies, load_cpu_ns, measured, account, readings: (first, last), .. } = repeated;
         let cpu_ns = last.cpu_ns_since(&first);
+        let own_cpu_ns = beside.as_ref().map_or(cpu_ns, |beside| beside.without_theirs(cpu_ns, elapsed));
         let mut figures = vec![(&figure::DELIVERIES, Some(per_second(measured.received, elapsed)))];
         figures.extend(quantiles(&latencies, SYNCED));
         figures.extend([
-            (&figure::CPU_PER_DELIVERY, quotient(cpu_ns, measured.received as f64)),
+            (&figure::CPU_PER_DELIVERY, quotient(own_cpu_ns, measured.received as f64)),
             (&figure::SERVER_CORES, cpu_ns.map(|cpu_ns| cores(cpu_ns, elapsed))),
             (&figure::LOAD_CORES, Some(cores(load_cpu_ns as f64, elapsed))),
         ]);
-        Ok(Round { figures, account })
+        let mut round = Round { figures, account };
+        if let Some(beside) = beside {
+            beside.add_to(&mut round);
+        }
+        Ok(round)
+    }
+
+    pub(super) fn refusal(&self) -> Option<String> {
+        self.others.refusal()
     }
 }
 
@@ -70,6 +84,8 @@ async fn sync(backlog: &Backlog) -> Result<Account, BenchError> {
         if is_synced {
             break;
         }
+        // Where there is always more to read, others on this thread would not hear what has come to them meanwhile.
+        tokio::task::yield_now().await;
         wire.turn_in_time("messages that were missed").await?;
     }
     account.sent = backlog.messages() as u64;
