@@ -4,7 +4,7 @@
     python docs/performance/measure.py peers RESULTS.jsonl
 
 `survey` runs the program's own benchmark again and again, what matters most first, and ends after `--minutes`: what there was no
-time for is named in `run.json`. It takes about 18 minutes on a machine that does nothing else, 6 GB of the disk that it measures,
+time for is named in `run.json`. It takes about 25 minutes on a machine that does nothing else, 6 GB of the disk that it measures,
 and 10,000 open files in each of two processes. Where messages were lost or doubled it goes on, and the page says so.
 
 `peers` adds to that file what other servers took, as another load has found it that speaks their protocols, too: a line of JSON
@@ -135,6 +135,7 @@ def plan(size: Size, survey: Survey) -> Iterator[str]:
     yield "whisper ping-pong group"
     yield f"whisper group history reconnect --preload {size.very_many},{USERS}"
     yield f"whisper --conversations 100000 --preload {size.very_many},{USERS}"
+    yield f"history --rate 50000 --preload {size.very_many},{USERS}"
     yield "whisper --rate 2000"
     yield from rates(survey, [0.5])
     yield f"idle --connections 10000 {SETTLED}"
@@ -250,7 +251,7 @@ def arguments() -> argparse.Namespace:
     survey.add_argument(
         "--dir", type=Path, default=Path(), help="where the files of its servers go: the disk that is measured"
     )
-    survey.add_argument("--minutes", type=float, default=24, help="after which it ends (default 24)")
+    survey.add_argument("--minutes", type=float, default=32, help="after which it ends (default 32)")
     survey.add_argument("--quick", action="store_true", help="try this tool: everything a moment, little in the files")
     peers = commands.add_parser("peers", help="add what other servers took")
     peers.add_argument("lines", type=Path, help="a line of JSON for each peer, run and round")

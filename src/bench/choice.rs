@@ -48,7 +48,11 @@ const ALL: [(&str, Scenario, &str); 11] = [
         Scenario::Sync,
         "one who comes back and has missed --messages of --conversations; --pairs may whisper at --rate",
     ),
-    ("history", Scenario::History, "--connections (8) that read pages of 50, out of --messages of --conversations"),
+    (
+        "history",
+        Scenario::History,
+        "--connections (8) that read pages of 50, out of --messages of --conversations; --pairs may whisper at --rate",
+    ),
     ("reconnect", Scenario::Reconnect, "a restart, and --connections (500) that come back at once, by token"),
 ];
 
@@ -69,10 +73,7 @@ impl Scenario {
 
     /// Whether people talk in it, for a rate is one of messages.
     pub fn has_rate(self) -> bool {
-        matches!(
-            self,
-            Self::Whisper | Self::PingPong | Self::Group | Self::Groups | Self::Mixed | Self::Storm | Self::Sync
-        )
+        !matches!(self, Self::Login | Self::Idle | Self::Reconnect)
     }
 
     /// Whether it stops and starts the server.

@@ -77,6 +77,8 @@ figures! {
         RECEIPT_P999 = "receipt_p99_9_ns", "to the receipt, p99.9", Time, Less;
         RECEIPT_MAX = "receipt_max_ns", "to the receipt, longest", Time, Less;
         CPU_PER_MESSAGE = "server_cpu_ns_per_message", "server CPU a message", Time, Less;
+        // Where others whisper meanwhile, this and that of a page are differences: the CPU of both together, less what as many
+        // whispers take alone.
         CPU_PER_DELIVERY = "server_cpu_ns_per_delivery", "server CPU a delivery", Time, Less;
         SERVER_CORES = "server_cores", "cores busy, server", Number, Neither;
         LOAD_CORES = "load_cores", "cores busy, load", Number, Neither;

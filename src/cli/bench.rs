@@ -154,7 +154,8 @@ pub struct LoadFlags {
           value_parser = clap::value_parser!(u32).range(MIN_CONTENT_BYTES..=MAX_CONTENT_BYTES))]
     pub size: u32,
     /// Messages a second in all, sent in time whatever becomes of earlier ones; latencies count from when each was due. Instead of
-    /// --window; in sync those of --pairs, first alone and then beside it
+    /// --window; in sync and history those of --pairs, first alone and then beside it, so that CPU a delivery or a page
+    /// is a difference: that of both, less what as many whispers take alone
     #[arg(long, value_name = "N", value_parser = some_rate)]
     pub rate: Option<f64>,
 }
@@ -233,7 +234,9 @@ impl Compare {
 impl LoadFlags {
     fn check(&self, scenarios: &[Scenario]) -> Result<(), &'static str> {
         if self.rate.is_some() && !scenarios.iter().all(|scenario| scenario.has_rate()) {
-            return Err("--rate is one of messages, for whisper, ping-pong, group, groups, mixed, storm and sync");
+            return Err(
+                "--rate is one of messages, for whisper, ping-pong, group, groups, mixed, storm, sync and history",
+            );
         }
         Ok(())
     }

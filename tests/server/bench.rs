@@ -198,7 +198,7 @@ async fn a_server_that_closes_every_connection_cannot_be_measured() {
 async fn others_whisper_alone_and_beside_what_is_measured() {
     let server = TestServer::start().await;
 
-    for (scenario, figure) in [(Scenario::Sync, "synced_p50_ns")] {
+    for (scenario, figure) in [(Scenario::Sync, "synced_p50_ns"), (Scenario::History, "answer_p99_ns")] {
         let mut options = little(server.address, scenario);
         options.load.rate = Some(100.0);
         let (verdict, report) = within_time(DEADLINE, "a run", run(&options)).await.unwrap();

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::backlog::Backlog;
+use super::others::Others;
 use super::repeating::{Repeated, repeat};
 use super::{ANSWER, cores, per_second, quantiles, quotient};
 use crate::bench::error::BenchError;
@@ -27,6 +28,7 @@ const PAGE: usize = 50;
 pub(in crate::bench) struct History {
     backlog: Rc<Backlog>,
     readers: usize,
+    others: Others,
 }
 
 impl History {
@@ -35,11 +37,12 @@ impl History {
         if backlog.ids.iter().any(|ids| ids.len() <= PAGE) {
             return Err(BenchError::Impossible("history needs more than 50 messages in each conversation"));
         }
-        Ok(Self { backlog, readers: load.connections.unwrap_or(CONNECTIONS) })
+        let (readers, others) = (load.connections.unwrap_or(CONNECTIONS), Others::prepare(load, target).await?);
+        Ok(Self { backlog, readers, others })
     }
 
     pub(super) fn setting(&self) -> String {
-        format!("{} at once, pages of {PAGE} out of {}", self.readers, self.backlog.setting())
+        self.others.setting(format!("{} at once, pages of {PAGE} out of {}", self.readers, self.backlog.setting()))
     }
 
     pub(super) async fn round(&mut self, load: &Load, target: &Target) -> Result<Round, BenchError> {
@@ -50,17 +53,27 @@ impl History {
             let mut reader = Reader { wire, login, chance: Chance(reader as u64 + 1) };
             workers.push(async move || reader.read(&backlog).await);
         }
-        let repeated = repeat(load.timing(), workers, || target.usage()).await?;
+        let repeating = repeat(load.timing(), workers, || target.usage());
+        let (repeated, beside) = self.others.beside(load, target, repeating).await?;
         let Repeated { elapsed, done, latencies, load_cpu_ns, account, readings: (first, last), .. } = repeated;
         let cpu_ns = last.cpu_ns_since(&first);
+        let own_cpu_ns = beside.as_ref().map_or(cpu_ns, |beside| beside.without_theirs(cpu_ns, elapsed));
         let mut figures = vec![(&figure::PAGES, Some(per_second(done, elapsed)))];
         figures.extend(quantiles(&latencies, ANSWER));
         figures.extend([
-            (&figure::CPU_PER_PAGE, quotient(cpu_ns, done as f64)),
+            (&figure::CPU_PER_PAGE, quotient(own_cpu_ns, done as f64)),
             (&figure::SERVER_CORES, cpu_ns.map(|cpu_ns| cores(cpu_ns, elapsed))),
             (&figure::LOAD_CORES, Some(cores(load_cpu_ns as f64, elapsed))),
         ]);
-        Ok(Round { figures, account })
+        let mut round = Round { figures, account };
+        if let Some(beside) = beside {
+            beside.add_to(&mut round);
+        }
+        Ok(round)
+    }
+
+    pub(super) fn refusal(&self) -> Option<String> {
+        self.others.refusal()
     }
 }
 

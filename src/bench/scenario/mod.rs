@@ -116,6 +116,7 @@ impl Prepared {
             Self::Talking(talking) => talking.refusal(),
             Self::Storm(storm) => storm.refusal(),
             Self::Sync(sync) => sync.refusal(),
+            Self::History(history) => history.refusal(),
             _ => None,
         }
     }
