@@ -42,6 +42,8 @@ pub(crate) struct Timing {
 pub(crate) struct Talk {
     stage: Rc<Stage>,
     seats: JoinSet<Result<(), BenchError>>,
+    /// What is in the account of a round that is over.
+    accounted: Account,
 }
 
 /// What came of a round.
@@ -110,7 +112,22 @@ impl Talk {
             let seat = Seat::new(wire, person, sends.collect(), &lanes_to[person], wake);
             seats.spawn_local(seat.run(Rc::clone(&stage)));
         }
-        Self { stage, seats }
+        Self { stage, seats, accounted: Account::default() }
+    }
+
+    /// Has something said on every lane, for what a server does once for each is no later message's. It is in the account of the
+    /// first round; where nothing more is said for as long as `patience`, that has to show why.
+    pub(crate) async fn open_lanes(&mut self, patience: Duration) -> Result<(), BenchError> {
+        drop(self.start(Pace::Closed));
+        let (mut sent, mut waited) = (0, Duration::ZERO);
+        while waited < patience && self.stage.lanes.iter().any(|lane| lane.sent() == 0) {
+            self.pass(LOOK_EVERY).await?;
+            let still = self.stage.account().sent;
+            waited = if still == sent { waited + LOOK_EVERY } else { Duration::ZERO };
+            sent = still;
+        }
+        self.stage.stop_sending();
+        self.settle(patience).await
     }
 
     /// Talks for a time; `read` is called where the measured part begins and where it ends.
@@ -120,7 +137,6 @@ impl Talk {
         pace: Pace,
         read: impl Fn() -> R,
     ) -> Result<Talked<R>, BenchError> {
-        let before = self.stage.account();
         let pacing = self.start(pace);
         self.pass(timing.warm_up).await?;
         self.stage.open_window(whole_ns(timing.measured));
@@ -130,6 +146,7 @@ impl Talk {
         self.stage.stop_sending();
         drop(pacing);
         self.settle(timing.patience).await?;
+        let before = std::mem::replace(&mut self.accounted, self.stage.account());
         Ok(Talked {
             elapsed: last.at - first.at,
             answered: last.account.answered - first.account.answered,

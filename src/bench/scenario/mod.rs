@@ -64,7 +64,10 @@ pub(super) async fn prepare(scenario: Scenario, load: &Load, target: &Target) ->
         Scenario::Reconnect => return Reconnect::prepare(load, target).await.map(Prepared::Reconnect),
     };
     let (cast, setting, idle) = talking;
-    let talking = Talking::prepare(cast, setting, idle, load, target).await?;
+    let mut talking = Talking::prepare(cast, setting, idle, load, target).await?;
+    if scenario == Scenario::Whisper && load.conversations.is_some() {
+        talking = talking.begun(load).await?;
+    }
     Ok(Prepared::Talking(Box::new(talking)))
 }
 

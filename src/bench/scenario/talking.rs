@@ -60,6 +60,12 @@ impl Talking {
         Ok(Self { setting, cast, talk, _idle: idle })
     }
 
+    /// The same, where something has been said in every conversation before: the first message of one costs a server more.
+    pub(super) async fn begun(mut self, load: &Load) -> Result<Self, BenchError> {
+        self.talk.open_lanes(load.patience).await?;
+        Ok(self)
+    }
+
     pub(super) fn setting(&self) -> String {
         self.setting.clone()
     }
