@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::socket::Socket;
 use crate::outbox::{Chunk, Received, Sink};
-use crate::service::Service;
+use crate::service::{Probe, Service};
 
 /// Chunks that may be unacknowledged before they are taken together, which only makes their acknowledgement later.
 const MAX_PENDING: usize = 64;
@@ -147,6 +147,12 @@ impl Acknowledged {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Written> {
         self.written.lock().expect("nothing in here panics, so the lock is never poisoned")
+    }
+}
+
+impl Probe for Acknowledged {
+    fn probe(&self) {
+        self.check();
     }
 }
 

@@ -22,7 +22,7 @@ use super::tls::Tls;
 use crate::config::Limits;
 use crate::outbox::{Chunk, Next, Outbox, OutboxLimits, Sink};
 use crate::protocol::{Framing, Refused, RequestDecoder, RequestLimits, Response};
-use crate::service::{Service, ServiceError, Session};
+use crate::service::{Probe, Service, ServiceError, Session};
 use crate::shutdown::Shutdown;
 
 /// Units: bytes that are read at once.
@@ -179,10 +179,7 @@ impl Connection {
         peer: &mut Peer,
         shutdown: Shutdown,
     ) -> io::Result<()> {
-        let probe = Arc::clone(&self.acknowledged);
-        let probe = Box::new(move || {
-            probe.check();
-        });
+        let probe = Arc::clone(&self.acknowledged) as Arc<dyn Probe>;
         let (service, outbox) = (Arc::clone(&self.service), Arc::clone(&self.outbox));
         let mut session = Session::new(service, outbox, peer.address, probe);
         let end = {

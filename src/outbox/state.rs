@@ -16,8 +16,10 @@ const RESPONSE_BYTES: usize = 256;
 /// Units: bytes that are handed to the socket at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// An empty queue keeps no more room than this. Units: entries.
+/// An empty queue keeps no more room than this, and none on a connection that was told little so far, for most of those only wait.
+/// Units: entries.
 const KEPT_ENTRIES: usize = 16;
+const LITTLE_ENTRIES: u8 = 8;
 
 /// How much may wait in an outbox.
 #[derive(Debug, Clone, Copy)]
@@ -159,6 +161,8 @@ pub struct Following {
 pub(super) struct State {
     limits: OutboxLimits,
     queue: VecDeque<Entry>,
+    /// Entries that were ever in the queue, or as many as can be counted.
+    told_entries: u8,
     delivery: Delivery,
     /// Of entries in the queue and, until the next call of `next`, of those handed to the writer.
     response_bytes: usize,
@@ -188,6 +192,7 @@ impl State {
         Self {
             limits,
             queue: VecDeque::new(),
+            told_entries: 0,
             delivery: Delivery::Off,
             response_bytes: 0,
             update_bytes: 0,
@@ -242,7 +247,7 @@ impl State {
     fn push_response(&mut self, response: Entry) {
         self.answered += 1;
         self.response_bytes += response.length() + ENTRY_BYTES;
-        self.queue.push_back(response);
+        self.push(response);
     }
 
     /// Whether the writer has something to do now that it had not before.
@@ -269,7 +274,12 @@ impl State {
 
     fn push_update(&mut self, bytes: Bytes, received: Option<Received>) {
         self.update_bytes += bytes.len() + ENTRY_BYTES;
-        self.queue.push_back(Entry::Update { bytes, received });
+        self.push(Entry::Update { bytes, received });
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.told_entries = self.told_entries.saturating_add(1);
+        self.queue.push_back(entry);
     }
 
     pub(super) fn attach(&mut self, user_id: UserId, mark: MessageId, published: MessageId) {
@@ -334,7 +344,7 @@ impl State {
         if !self.queue.is_empty() {
             return Some(self.write());
         }
-        self.queue.shrink_to(KEPT_ENTRIES);
+        self.queue.shrink_to(if self.told_entries > LITTLE_ENTRIES { KEPT_ENTRIES } else { 0 });
         if self.is_closed {
             return Some(Next::End);
         }

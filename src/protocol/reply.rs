@@ -1,5 +1,8 @@
 //! Responses, and how a client reads what a server says.
 
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Frame, Splitter, encode, encode_with_map};
@@ -132,6 +135,16 @@ impl Response {
                 }
             }
         }
+    }
+
+    /// The bytes of [`Response::Done`], which are the same ones each time.
+    pub fn done(framing: Framing) -> Bytes {
+        static BARE: LazyLock<Vec<u8>> = LazyLock::new(|| Response::Done.encode(Framing::Bare));
+        static ARRAY: LazyLock<Vec<u8>> = LazyLock::new(|| Response::Done.encode(Framing::Array));
+        Bytes::from_static(match framing {
+            Framing::Bare => &BARE,
+            Framing::Array => &ARRAY,
+        })
     }
 
     /// The bytes of [`Response::Accepted`], from borrowed parts.

@@ -47,8 +47,17 @@ use rates::Buckets;
 use ticket::Ticket;
 use upkeep::Pruner;
 
-/// Notes how far the peer of one connection has received the log by now.
-pub type Probe = Box<dyn Fn() + Send + Sync>;
+/// Who knows how far the peer of one connection has received the log.
+pub trait Probe: Send + Sync {
+    /// Notes how far that is by now.
+    fn probe(&self);
+}
+
+impl<F: Fn() + Send + Sync> Probe for F {
+    fn probe(&self) {
+        self();
+    }
+}
 
 /// Who is online here.
 type Registry = registry::Registry<Receiver>;
@@ -56,7 +65,7 @@ type Registry = registry::Registry<Receiver>;
 /// What receives for one connection.
 struct Receiver {
     outbox: Arc<Outbox>,
-    probe: Probe,
+    probe: Arc<dyn Probe>,
     /// Whether a login or a token on this connection was accepted.
     is_known: AtomicBool,
     /// Who was logged in last, for the dispatcher alone.
@@ -67,7 +76,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn new(outbox: Arc<Outbox>, probe: Probe) -> Self {
+    fn new(outbox: Arc<Outbox>, probe: Arc<dyn Probe>) -> Self {
         Self {
             outbox,
             probe,
@@ -79,7 +88,7 @@ impl Receiver {
     }
 
     fn probe(&self) {
-        (self.probe)();
+        self.probe.probe();
     }
 
     /// Ends the connection, whose login has ended for a reason that `code` names.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::error::ServiceError;
@@ -30,8 +29,6 @@ pub struct Session {
     receiver: Arc<Receiver>,
     /// Where the client is.
     address: IpAddr,
-    /// The same for every request but a login.
-    done: Bytes,
     /// The program that the client is, as it calls itself.
     client: Option<String>,
     login: Option<LogIn>,
@@ -60,10 +57,9 @@ struct LogIn {
 
 impl Session {
     /// A session of a connection from `address` on which nobody is logged in. `probe` notes what the connection's peer has received by now.
-    pub fn new(service: Arc<Service>, outbox: Arc<Outbox>, address: IpAddr, probe: Probe) -> Self {
-        let done = Response::Done.encode(outbox.framing()).into();
+    pub fn new(service: Arc<Service>, outbox: Arc<Outbox>, address: IpAddr, probe: Arc<dyn Probe>) -> Self {
         let receiver = Arc::new(Receiver::new(Arc::clone(&outbox), probe));
-        Self { service, outbox, receiver, address, done, client: None, login: None, departed: None }
+        Self { service, outbox, receiver, address, client: None, login: None, departed: None }
     }
 
     /// Carries a request out. Returns when the next may be handed in; the response goes into the outbox by itself.
@@ -381,7 +377,12 @@ impl Session {
     }
 
     fn reply(&self, sequence: u64, shows_user: bool) -> Reply {
-        Reply { receiver: Arc::clone(&self.receiver), sequence, shows_user, success: self.done.clone() }
+        Reply {
+            receiver: Arc::clone(&self.receiver),
+            sequence,
+            shows_user,
+            success: Response::done(self.outbox.framing()),
+        }
     }
 
     fn author(&self, username: String, token: &Secret) -> Result<Author, ServiceError> {

@@ -63,7 +63,7 @@ pub(super) struct Reply {
     pub(super) sequence: u64,
     /// Whether the request shows who is asking: by a password that was right, or by a token if it is accepted.
     pub(super) shows_user: bool,
-    /// What most are told, encoded once for the connection.
+    /// What most are told, encoded.
     pub(super) success: Bytes,
 }
 

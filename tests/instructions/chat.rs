@@ -45,7 +45,7 @@ impl Device {
         Self {
             service: Arc::clone(service),
             outbox: Arc::clone(&outbox),
-            session: Session::new(Arc::clone(service), outbox, address, Box::new(|| {})),
+            session: Session::new(Arc::clone(service), outbox, address, Arc::new(|| {})),
             decoder: RequestDecoder::new(wire.framing(), request_limits),
         }
     }

@@ -18,14 +18,19 @@ const GROUP: GroupId = GroupId(1);
 const MEMBERS: i64 = 100;
 const UPDATES: i64 = 100;
 
+/// What was delivered before, more than what an outbox keeps no room after.
+const DELIVERED: i64 = 16;
+
 /// An outbox that has delivered before, and whose writer waits.
 fn live(user_id: UserId) -> Arc<Outbox> {
     let limits = OutboxLimits { bytes: 256 * 1024, in_flight: 64 };
     let outbox = Arc::new(Outbox::new(Framing::Array, limits, None));
     outbox.attach(user_id, MessageId(0), MessageId(0));
     assert!(take(&outbox).is_none());
-    drop(outbox.offer(MessageId(1), update));
-    assert!(take(&outbox).is_some() && take(&outbox).is_none());
+    for message_id in (1..=DELIVERED).map(MessageId) {
+        drop(outbox.offer(message_id, update));
+        assert!(take(&outbox).is_some() && take(&outbox).is_none());
+    }
     outbox
 }
 
@@ -48,7 +53,7 @@ fn one() -> (Arc<Outbox>, Vec<Bytes>) {
 #[library_benchmark(setup = one)]
 #[bench::live()]
 fn offer_and_take_100_updates((outbox, updates): (Arc<Outbox>, Vec<Bytes>)) -> Arc<Outbox> {
-    for (message_id, bytes) in (2..).map(MessageId).zip(updates) {
+    for (message_id, bytes) in (DELIVERED + 1..).map(MessageId).zip(updates) {
         drop(outbox.offer(message_id, || bytes));
     }
     while let Some(next) = take(&outbox) {
@@ -70,7 +75,7 @@ fn group() -> (Group, Bytes) {
 #[library_benchmark(setup = group)]
 #[bench::live()]
 fn publish_to_100((group, bytes): (Group, Bytes)) -> (Group, Bytes) {
-    group.0.for_members(GROUP, |outbox| drop(outbox.offer(MessageId(2), || bytes.clone())));
+    group.0.for_members(GROUP, |outbox| drop(outbox.offer(MessageId(DELIVERED + 1), || bytes.clone())));
     (group, bytes)
 }
 

@@ -186,7 +186,7 @@ enum Heard {
 impl Connection {
     fn new(marks: Arc<Marks>, log: Arc<Log>, [socket, other]: [Arc<Socket>; 2]) -> Arc<Self> {
         let acknowledged = Arc::clone(&socket);
-        let probe = Box::new(move || {
+        let probe = Arc::new(move || {
             if let Some(received) = acknowledged.written.lock().unwrap().received {
                 marks.note(received);
             }
