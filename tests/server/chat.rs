@@ -219,7 +219,7 @@ async fn a_refused_message_is_refused_and_those_behind_it_are_sent() {
 
 #[tokio::test]
 async fn a_user_who_takes_nothing_is_answered_and_then_takes_everything() {
-    const BACKLOG: usize = 1500;
+    const BACKLOG: usize = 3000;
     let numbered = |n: usize| format!("{n} {}", "x".repeat(4000));
     let server = TestServer::start().await;
     let mut bob = server.register("bob").await;

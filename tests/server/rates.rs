@@ -164,6 +164,8 @@ async fn a_sender_who_floods_on_many_connections_is_refused_and_others_are_not()
 
     let due = 100.0 + 10.0 * (2.0 + began.elapsed().as_secs_f64());
     assert!((100.0..=due).contains(&(sent as f64)), "{sent} of {due}");
-    // The one that was refused last is held back until there is room again.
-    connections[3].whisper("ada", "after a pause").await;
+    // Who was refused is held back until there is room again, which what others had under way may have taken once.
+    if connections[3].try_whisper("ada", "after a pause").await.is_err() {
+        connections[3].whisper("ada", "after another").await;
+    }
 }
