@@ -22,6 +22,9 @@ use bytes::Bytes;
 /// Outboxes to which a batch is written on the writer's thread, because waking their own writers would cost more than the writing.
 const FEW: usize = 8;
 
+/// How much of a large batch is put into outboxes before their writers are woken. Units: outcomes.
+const AT_ONCE: usize = 128;
+
 #[derive(Debug)]
 pub(super) struct Dispatcher {
     registry: Arc<Registry>,
@@ -29,51 +32,39 @@ pub(super) struct Dispatcher {
     /// The newest message that was offered to those online; never ahead of what is committed.
     published: MessageId,
     epoch: Epoch,
-    due: DueList,
-}
-
-/// Outboxes whose writers sleep although there is something for them.
-#[derive(Debug, Default)]
-struct DueList {
-    few: Vec<Due>,
-    is_many: bool,
-}
-
-impl DueList {
-    /// Where there are many, others can begin to write meanwhile, and each writes more at once.
-    fn add(&mut self, due: Option<Due>) {
-        let Some(due) = due else { return };
-        if !self.is_many && self.few.len() < FEW {
-            self.few.push(due);
-        } else {
-            self.is_many = true;
-            self.few.clear();
-        }
-    }
-
-    /// Writes what is there for few; for many the connections' own writers do.
-    fn settle(&mut self) {
-        self.few.drain(..).for_each(Due::write);
-        self.is_many = false;
-    }
+    /// Outboxes whose writers sleep although there is something for them.
+    due: Vec<Due>,
 }
 
 impl Dispatcher {
     pub(super) fn new(registry: Arc<Registry>, marks: Arc<Marks>, head: MessageId, epoch: Epoch) -> Self {
-        Self { registry, marks, published: head, epoch, due: DueList::default() }
+        Self { registry, marks, published: head, epoch, due: Vec::new() }
     }
 
     /// Answers and delivers a batch.
     pub(super) fn dispatch_all(&mut self, committed: Committed<Ticket>) {
+        let mut dispatched = 0;
         for (outcome, ticket) in committed {
             self.dispatch(outcome, ticket);
+            dispatched += 1;
+            if dispatched % AT_ONCE == 0 {
+                self.wake();
+            }
         }
-        self.due.settle();
+        if self.due.len() <= FEW {
+            self.due.drain(..).for_each(Due::write);
+        }
+        self.wake();
+    }
+
+    /// Wakes the writers of those to whom nobody has written. Each then writes all there is for it, so the later the fewer writes.
+    fn wake(&mut self) {
+        self.due.clear();
     }
 
     fn dispatch(&mut self, outcome: Outcome, ticket: Ticket) {
         match outcome {
-            Outcome::Refused(refusal) => self.due.add(refuse(ticket, refusal)),
+            Outcome::Refused(refusal) => self.due.extend(refuse(ticket, refusal)),
             Outcome::Done => self.accept(ticket),
             Outcome::LoggedIn(logged_in) => self.log_in(logged_in, ticket),
             Outcome::LoggedOut { user_id, token_hash } => self.log_out(user_id, &token_hash, ticket),
@@ -113,7 +104,7 @@ impl Dispatcher {
                 if let Ticket::Message(reply) = ticket {
                     let encode = || Response::encode_accepted(&self.epoch.id(message_id), sent_at_ms);
                     let due = reply.accept_message(encode);
-                    self.due.add(due);
+                    self.due.extend(due);
                 }
             }
         }
@@ -140,7 +131,7 @@ impl Dispatcher {
             token: token.to_secret(),
             head: is_version_2.then(|| self.epoch.id(head)),
         });
-        self.due.add(due);
+        self.due.extend(due);
         if !is_version_2 {
             receiver.outbox.attach(user_id, mark, self.published);
         }
@@ -205,24 +196,24 @@ impl Dispatcher {
         let mut update = EncodedOnce::new(sent, epoch);
         if let Ticket::Message(reply) = ticket {
             reply.receiver.pace.note(sent.overdrawn);
-            due.add(reply.accept_message(|| Response::encode_accepted(update.id(), sent.sent_at_ms)));
+            due.extend(reply.accept_message(|| Response::encode_accepted(update.id(), sent.sent_at_ms)));
         }
         match &sent.target {
             SentTo::User { user_id, .. } => {
-                registry.for_user(*user_id, |receiver| due.add(update.offer(message_id, receiver)));
+                registry.for_user(*user_id, |receiver| due.extend(update.offer(message_id, receiver)));
                 if *user_id != sender_id {
-                    registry.for_user(sender_id, |receiver| due.add(update.offer_own(message_id, receiver)));
+                    registry.for_user(sender_id, |receiver| due.extend(update.offer_own(message_id, receiver)));
                 }
             }
             SentTo::Group { group_id, .. } => {
-                registry.for_members(*group_id, |receiver| due.add(update.offer(message_id, receiver)));
+                registry.for_members(*group_id, |receiver| due.extend(update.offer(message_id, receiver)));
             }
         }
         self.published = message_id;
     }
 
     fn accept(&mut self, ticket: Ticket) {
-        self.due.add(accept(ticket));
+        self.due.extend(accept(ticket));
     }
 }
 
