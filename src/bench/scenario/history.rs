@@ -57,7 +57,7 @@ impl History {
         let (repeated, beside) = self.others.beside(load, target, repeating).await?;
         let Repeated { elapsed, done, latencies, load_cpu_ns, account, readings: (first, last), .. } = repeated;
         let cpu_ns = last.cpu_ns_since(&first);
-        let own_cpu_ns = beside.as_ref().map_or(cpu_ns, |beside| beside.without_theirs(cpu_ns, elapsed));
+        let own_cpu_ns = beside.without_theirs(cpu_ns, elapsed);
         let mut figures = vec![(&figure::PAGES, Some(per_second(done, elapsed)))];
         figures.extend(quantiles(&latencies, ANSWER));
         figures.extend([
@@ -65,11 +65,7 @@ impl History {
             (&figure::SERVER_CORES, cpu_ns.map(|cpu_ns| cores(cpu_ns, elapsed))),
             (&figure::LOAD_CORES, Some(cores(load_cpu_ns as f64, elapsed))),
         ]);
-        let mut round = Round { figures, account };
-        if let Some(beside) = beside {
-            beside.add_to(&mut round);
-        }
-        Ok(round)
+        Ok(beside.added_to(Round { figures, account }))
     }
 
     pub(super) fn refusal(&self) -> Option<String> {

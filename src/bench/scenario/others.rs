@@ -37,9 +37,13 @@ const RATIOS: [(&Figure, &Figure); 2] =
 #[derive(Debug)]
 pub(super) struct Others(Option<Box<Talking>>);
 
-/// What came of them in a round.
+/// What came of them in a round, where there are any.
 #[derive(Debug)]
-pub(super) struct Beside {
+pub(super) struct Beside(Option<Whispered>);
+
+/// What they did before it, and during it.
+#[derive(Debug)]
+struct Whispered {
     alone: Round,
     meanwhile: Round,
 }
@@ -67,11 +71,11 @@ impl Others {
         load: &Load,
         target: &Target,
         measured: impl Future<Output = Result<T, BenchError>>,
-    ) -> Result<(T, Option<Beside>), BenchError> {
-        let Some(talking) = &mut self.0 else { return Ok((measured.await?, None)) };
+    ) -> Result<(T, Beside), BenchError> {
+        let Some(talking) = &mut self.0 else { return Ok((measured.await?, Beside(None))) };
         let alone = talking.round(load, target).await?;
         let (meanwhile, measured) = tokio::try_join!(talking.round(load, target), measured)?;
-        Ok((measured, Some(Beside { alone, meanwhile })))
+        Ok((measured, Beside(Some(Whispered { alone, meanwhile }))))
     }
 
     pub(super) fn refusal(&self) -> Option<String> {
@@ -85,17 +89,22 @@ impl Beside {
     /// Theirs is as much for each message as where they are alone. Where the server has more to do than it can, more messages
     /// share a commit and take less, so what is left is too little then; commits a message, beside it and alone, show that.
     pub(super) fn without_theirs(&self, cpu_ns: Option<f64>, elapsed: Duration) -> Option<f64> {
-        let messages = self.meanwhile.value(&figure::MESSAGES)? * elapsed.as_secs_f64();
-        Some(cpu_ns? - self.alone.value(&figure::CPU_PER_MESSAGE)? * messages)
+        let Some(Whispered { alone, meanwhile }) = &self.0 else { return cpu_ns };
+        let messages = meanwhile.value(&figure::MESSAGES)? * elapsed.as_secs_f64();
+        Some(cpu_ns? - alone.value(&figure::CPU_PER_MESSAGE)? * messages)
     }
 
-    /// Adds to a round what came of them.
-    pub(super) fn add_to(&self, round: &mut Round) {
-        let Self { alone, meanwhile } = self;
-        round.figures.extend(self.figures());
-        round.account = [alone, meanwhile].iter().fold(round.account, |sum, round| sum.plus(&round.account));
+    /// A round, with what came of them.
+    pub(super) fn added_to(&self, mut round: Round) -> Round {
+        if let Some(whispered) = &self.0 {
+            round.figures.extend(whispered.figures());
+            round.account = round.account.plus(&whispered.alone.account).plus(&whispered.meanwhile.account);
+        }
+        round
     }
+}
 
+impl Whispered {
     fn figures(&self) -> Figures {
         let Self { alone, meanwhile } = self;
         let ratio = |of: &Figure| meanwhile.value(of).zip(alone.value(of)).map(|(meanwhile, alone)| meanwhile / alone);
@@ -120,16 +129,15 @@ mod tests {
             ],
             account: Account { sent: 7, ..Account::default() },
         };
-        Beside { alone: round(100.0, 4.0, Some(20.0)), meanwhile: round(90.0, 6.0, None) }
+        Beside(Some(Whispered { alone: round(100.0, 4.0, Some(20.0)), meanwhile: round(90.0, 6.0, None) }))
     }
 
     #[test]
     fn what_others_lose_is_a_ratio_to_what_they_have_alone() {
-        let mut round = Round {
+        let round = beside().added_to(Round {
             figures: vec![(&figure::DELIVERIES, Some(1.0))],
             account: Account { sent: 1, ..Account::default() },
-        };
-        beside().add_to(&mut round);
+        });
 
         let shown = [&figure::DELIVERIES, &figure::MESSAGES, &figure::ALONE_MESSAGES, &figure::RECEIPT_P99_X_ALONE];
         assert_eq!(shown.map(|figure| round.value(figure)), [1.0, 90.0, 100.0, 1.5].map(Some));
@@ -142,5 +150,6 @@ mod tests {
 
         assert_eq!(beside().without_theirs(Some(1000.0), elapsed), Some(1000.0 - 45.0 * 20.0));
         assert_eq!(beside().without_theirs(None, elapsed), None);
+        assert_eq!(Beside(None).without_theirs(Some(1000.0), elapsed), Some(1000.0));
     }
 }
