@@ -33,7 +33,7 @@ pub(super) struct StallWatch {
     watching: JoinHandle<()>,
 }
 
-/// A commit is on its way until this is dropped.
+/// The writer has a batch in hand until this is dropped.
 #[derive(Debug)]
 pub(super) struct Committing(Arc<Shared>);
 
@@ -48,7 +48,7 @@ impl StallWatch {
         Self { shared, watching }
     }
 
-    /// Says that a commit begins.
+    /// Says that the writer has taken a batch.
     pub(super) fn begin(&self) -> Committing {
         self.shared.is_committing.store(true, Ordering::SeqCst);
         if !self.shared.is_watching.swap(true, Ordering::SeqCst) {
@@ -79,7 +79,7 @@ async fn watch<T>(shared: Arc<Shared>, queue: Arc<Queue<T>>, refuse: impl Fn(Com
             if !expired.is_empty() {
                 refuse(expired);
             }
-            // A commit that begins in between sees that nobody watches, or is seen here.
+            // A batch that is taken in between sees that nobody watches, or is seen here.
             shared.is_watching.store(false, Ordering::SeqCst);
             if shared.is_committing.load(Ordering::SeqCst) {
                 shared.is_watching.store(true, Ordering::SeqCst);

@@ -145,12 +145,10 @@ impl<T: Send + 'static> Writer<T> {
         let hand_on = move |committed| deliver.lock().expect("a panic in it has ended the writer")(committed);
         let stalls = StallWatch::start(Arc::clone(&self.queue), hand_on.clone());
         while let Some((drafts, tickets)) = self.queue.next_batch().await {
-            let committing = stalls.begin();
+            let _committing = stalls.begin();
             let outcomes = self.write(drafts).await?;
             let messages = outcomes.len();
-            drop(committing);
             hand_on(outcomes.into_iter().zip(tickets).collect());
-            let _committing = stalls.begin();
             self.fill_in(messages).await?;
         }
         self.database.close().await;
