@@ -532,6 +532,22 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_queue_keeps_room_only_on_a_connection_that_was_told_much_and_not_too_much_room() {
+        let mut state = live();
+        let mut tell = |count: i64| {
+            for _ in 0..count {
+                assert!(state.offer(MessageId(1), || bytes("x")));
+            }
+            while state.next().is_some() {}
+            state.queue.capacity()
+        };
+
+        assert_eq!(tell(i64::from(LITTLE_ENTRIES)), 0);
+        assert!((1..=KEPT_ENTRIES).contains(&tell(1)));
+        assert!((1..=KEPT_ENTRIES).contains(&tell(25)));
+    }
+
+    #[test]
     fn where_another_has_written_all_the_writer_still_has_to_read_and_to_end() {
         let mut state = live();
         let answer = |state: &mut State| {
