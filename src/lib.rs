@@ -10,7 +10,8 @@
 //! - [`admin`]: checking a database, backing it up, restoring it and deleting what is old, from the command line. It uses
 //!   [`store`] alone. *It never changes a database that a server runs on.*
 //! - [`server`] puts everything together: binds, opens the database, runs until it is told to stop, ends in order.
-//! - [`net`]: sockets. One task for each connection, in which one loop reads requests and one writes what the outbox holds.
+//! - [`net`]: sockets. One task for each connection, in which one loop reads requests and one writes what the outbox holds and
+//!   nobody has written in its place.
 //!   *It does not know what a request means.*
 //! - [`service`]: the rules. A [`Session`](service::Session) turns the requests of one connection into drafts; the dispatcher
 //!   turns outcomes into responses and updates. *It knows no socket and no SQL.*
@@ -57,12 +58,12 @@
 //! 3. The writer takes the draft with all others that have queued up while the last commit ran. `plan` finds that the token is
 //!    Ada's and who Bob is, and gives the message the next id. One statement inserts the messages of the whole batch; when it
 //!    returns, they are on the disk. Then they are in the index, too, which has them in memory.
-//! 4. The batch goes to the dispatcher, on the same thread. It puts the response into Ada's outbox, at its number, then asks the [`registry`] for
-//!    Bob's connections, encodes the update once for each framing among them, and offers it to their outboxes.
+//! 4. The batch goes to the dispatcher, on the same thread. It puts the response into Ada's outbox, at its number, then asks the
+//!    [`registry`] for Bob's connections, encodes the update once for each framing among them, and offers it to their outboxes.
 //! 5. Bob's outbox is *live* and has room, so the update is queued. In a batch of few the dispatcher writes it to his socket at
 //!    once, as far as that takes it without waiting. In a batch of many his connection's writer wakes, takes all that waits as
-//!    one chunk and writes it, while the next batch is committed. Had there been no room, the outbox would have noted the id and become *lagging*; his writer,
-//!    once it has written everything, would read on from the store.
+//!    one chunk and writes it, while the next batch is committed. Had there been no room, the outbox would have noted the id and
+//!    become *lagging*; his writer, once it has written everything, would read on from the store.
 //! 6. Bob's TCP acknowledges the bytes. A moment later his connection notices, notes that he has received the log up to this
 //!    id, and within a second the mark is saved: his next login begins behind it.
 

@@ -57,8 +57,8 @@ fn chain(err: &anyhow::Error) -> String {
     line
 }
 
-/// Threads that serve connections: one for each processor but one, which SQLite's thread has for itself. A connection costs so
-/// little that one more would mostly wake the others and take turns with SQLite.
+/// Threads that serve connections: one for each processor but one, which the writer has for itself. A connection costs so little
+/// that one more would mostly wake the others and take turns with it.
 fn serving_threads() -> usize {
     available_parallelism().map_or(1, |processors| processors.get().saturating_sub(1).max(1))
 }
