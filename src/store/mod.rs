@@ -82,8 +82,8 @@ use index::Index;
 use log_readers::LogReaders;
 use queue::{Queue, Queued};
 
-/// Drafts that may wait for the writer, and as many again that a stalled commit has looked at. Units: drafts.
-const QUEUE_DRAFTS: usize = 1024;
+/// Drafts that may wait for the writer, one commit's worth, and as many again that a stalled commit has looked at. Units: drafts.
+const QUEUE_DRAFTS: usize = queue::BATCH_DRAFTS;
 
 /// Contents that may wait for the writer: one commit's worth, for what waits longer makes everybody wait. Who finds no room waits
 /// in line at the connection that it comes from. Units: bytes.

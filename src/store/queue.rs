@@ -11,8 +11,9 @@ use tokio::sync::{Semaphore, mpsc};
 use super::draft::{Draft, Outcome, Refusal};
 use super::{Committed, QUEUE_DRAFTS, room_of};
 
-/// Drafts of one commit. More make each cheaper and the last one later.
-const BATCH_DRAFTS: usize = 1024;
+/// Drafts of one commit. More make each cheaper, for a connection gets all that a commit has for it by one write, and the last one
+/// later.
+pub(super) const BATCH_DRAFTS: usize = 4096;
 
 /// Units: bytes of content in one commit, beyond which it is closed.
 pub(super) const BATCH_BYTES: usize = 1024 * 1024;
@@ -66,7 +67,8 @@ impl<T> Queue<T> {
                 None => return Poll::Ready(None),
             },
         };
-        let (mut drafts, mut tickets, mut content_bytes) = (Vec::new(), Vec::new(), 0);
+        let there = (1 + waiting.young.len() + waiting.arriving.len()).min(BATCH_DRAFTS);
+        let (mut drafts, mut tickets, mut content_bytes) = (Vec::with_capacity(there), Vec::with_capacity(there), 0);
         while let Some(queued) = next {
             content_bytes += self.take(&queued);
             drafts.push(queued.draft);
