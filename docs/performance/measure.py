@@ -135,7 +135,7 @@ def plan(size: Size, survey: Survey) -> Iterator[str]:
     yield "whisper ping-pong group"
     yield f"whisper group history reconnect --preload {size.very_many},{USERS}"
     yield f"whisper --conversations 100000 --preload {size.very_many},{USERS}"
-    yield f"history --rate 50000 --preload {size.very_many},{USERS}"
+    yield f"history --rate 50000 --connections 1 --preload {size.very_many},{USERS}"
     yield "whisper --rate 2000"
     yield from rates(survey, [0.5])
     yield f"idle --connections 10000 {SETTLED}"

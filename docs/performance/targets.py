@@ -164,7 +164,7 @@ def bytes_at_rest(result: Result) -> float | None:
 
 def page_beside_writing(survey: Survey) -> Reached:
     """CPU of a page while others write, which has reached nothing where they could not write as much."""
-    result = survey.find("history", rate_per_s=WRITTEN_PER_SECOND, **FULL)
+    result = survey.find("history", rate_per_s=WRITTEN_PER_SECOND, connections=1, **FULL)
     reached = held(result, "server_cpu_ns_per_page", text.duration, lambda median: median <= 300e3)
     written = result and result.median("messages_per_s")
     if not written or written >= 0.98 * WRITTEN_PER_SECOND:
