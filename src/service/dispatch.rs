@@ -19,8 +19,8 @@ use crate::registry::Online;
 use crate::store::{Committed, LoggedIn, Membership, Outcome, Refusal, Sent, SentTo, Synced};
 use bytes::Bytes;
 
-/// Outboxes to which a batch is written on the writer's thread: waking their own writers would cost more, and meanwhile more messages
-/// come that the next commit takes together. For more receivers it would take longer than a commit, and other threads can help.
+/// Outboxes to which a batch is written on the writer's thread: waking their own writers would cost more, and meanwhile more
+/// messages come that the next commit takes together. For more it would take longer than a commit, and other threads can help.
 const FEW: usize = 128;
 
 /// How much of a large batch is put into outboxes before their writers are woken. Units: outcomes.
