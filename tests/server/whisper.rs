@@ -20,6 +20,28 @@ async fn a_whisper_reaches_every_device_of_the_recipient_and_nobody_else() {
     assert_eq!(ada.updates_so_far().await, []);
 }
 
+/// To few, who delivers writes itself, so these are more than that.
+#[tokio::test]
+async fn a_whisper_reaches_more_connections_than_are_written_to_in_their_place() {
+    let server = TestServer::start().await;
+    let mut ada = server.register("ada").await;
+    let bob = server.register_2("bob").await;
+    let login = bob.login();
+    let mut devices = vec![bob];
+    while devices.len() < 150 {
+        let mut device = server.resume(&login).await;
+        device.sync(login.head.as_deref()).await.unwrap();
+        assert!(device.updates_until_synced().await.is_empty());
+        devices.push(device);
+    }
+
+    ada.whisper("bob", "hello").await;
+
+    for device in &mut devices {
+        assert_eq!(device.next_content().await, "hello");
+    }
+}
+
 #[tokio::test]
 async fn a_whisper_to_oneself_reaches_all_of_ones_devices() {
     let server = TestServer::start().await;
