@@ -44,10 +44,8 @@ impl Dispatcher {
 
     /// Answers and delivers a batch.
     pub(super) fn dispatch_all(&mut self, committed: Committed<Ticket>) {
-        let mut dispatched = 0;
-        for (outcome, ticket) in committed {
+        for (dispatched, (outcome, ticket)) in (1..).zip(committed) {
             self.dispatch(outcome, ticket);
-            dispatched += 1;
             if dispatched % AT_ONCE == 0 {
                 self.wake();
             }
