@@ -19,20 +19,23 @@ use super::connect::{Checkpointed, checkpoint, connect_checkpointer};
 /// How much commits put into the WAL between two checkpoints: SQLite's own measure. Units: pages.
 const EVERY_PAGES: u64 = 1000;
 
-/// A WAL that is longer makes the writer wait for a checkpoint, after which it begins at the front again: while commits follow one
-/// another it never gets to that by itself. Units: pages, 64 MiB of them.
+/// A WAL that is longer makes the writer wait for a checkpoint, after which it begins at the front again. While commits follow one
+/// another it never gets to that by itself, for each checkpoint beside it finds the WAL longer when it ends. Units: pages, 64 MiB
+/// of them.
 const LONG_PAGES: u64 = 16_384;
 
 /// How long after a checkpoint that failed the next is tried.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What the writer and the checkpointer know of the WAL.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Wal {
     /// What was put in since the last checkpoint, about. Units: pages.
     grown_pages: AtomicU64,
-    /// As of the last checkpoint, and what was put in since, unless that checkpoint has moved all of it. Units: pages.
+    /// As of the last checkpoint, and what was put in since it began; nothing where it has moved all there is. Units: pages.
     length_pages: AtomicU64,
+    /// From where on it is too long. Units: pages.
+    long_pages: AtomicU64,
     is_over: AtomicBool,
     /// Tells the checkpointer that there is something to do.
     due: Notify,
@@ -62,10 +65,11 @@ impl Checkpointer {
         }
     }
 
-    /// Makes a checkpoint on the writer's own connection where the WAL is long. To be called between two commits.
+    /// Makes a checkpoint on the writer's own connection where the WAL is long, unless one is being made, behind which there will be
+    /// less to move. To be called between two commits.
     pub(super) async fn keep_short(&self, writer: &mut SqliteConnection) {
-        if self.wal.length_pages.load(Ordering::Relaxed) >= LONG_PAGES {
-            self.wal.note(&checkpoint(writer).await);
+        if self.wal.is_long() {
+            self.wal.checkpoint(writer).await;
         }
     }
 
@@ -79,20 +83,47 @@ impl Checkpointer {
     }
 }
 
+impl Default for Wal {
+    fn default() -> Self {
+        Self {
+            grown_pages: AtomicU64::new(0),
+            length_pages: AtomicU64::new(0),
+            long_pages: AtomicU64::new(LONG_PAGES),
+            is_over: AtomicBool::new(false),
+            due: Notify::new(),
+        }
+    }
+}
+
 impl Wal {
-    /// Notes what a checkpoint has found and moved; whether it has worked.
-    fn note(&self, checkpointed: &Result<Checkpointed, sqlx::Error>) -> bool {
-        let length_pages = match checkpointed {
-            // The next commit begins at the front.
-            Ok(Checkpointed { length_pages, moved_pages }) if length_pages == moved_pages => 0,
-            Ok(Checkpointed { length_pages, .. }) => *length_pages,
+    fn is_long(&self) -> bool {
+        self.length_pages.load(Ordering::Relaxed) >= self.long_pages.load(Ordering::Relaxed)
+    }
+
+    /// Makes a checkpoint; whether that has worked.
+    async fn checkpoint(&self, conn: &mut SqliteConnection) -> bool {
+        self.grown_pages.store(0, Ordering::Relaxed);
+        let checkpointed = checkpoint(conn).await;
+        match &checkpointed {
+            Ok(Some(checkpointed)) => self.note(*checkpointed),
+            Ok(None) => {}
             Err(err) => {
                 tracing::warn!(error = %err, "the write-ahead log was not moved into the database; it grows meanwhile");
-                0
+                self.length_pages.store(0, Ordering::Relaxed);
             }
-        };
-        self.length_pages.store(length_pages, Ordering::Relaxed);
+        }
         checkpointed.is_ok()
+    }
+
+    /// Notes what a checkpoint has found and moved.
+    fn note(&self, Checkpointed { length_pages, moved_pages }: Checkpointed) {
+        let grown_pages = self.grown_pages.load(Ordering::Relaxed);
+        // Who reads an older state keeps the rest from being moved, perhaps for long; not every commit need try.
+        let tried_upto = if moved_pages < length_pages { length_pages } else { 0 };
+        self.long_pages.store(LONG_PAGES.max(tried_upto + EVERY_PAGES), Ordering::Relaxed);
+        // Where all is moved and nothing has come meanwhile, the next commit begins at the front.
+        let is_at_rest = moved_pages == length_pages && grown_pages == 0;
+        self.length_pages.store(if is_at_rest { 0 } else { length_pages + grown_pages }, Ordering::Relaxed);
     }
 }
 
@@ -102,8 +133,8 @@ async fn run(wal: Arc<Wal>, mut conn: SqliteConnection) {
         if wal.is_over.load(Ordering::Relaxed) {
             break;
         }
-        wal.grown_pages.store(0, Ordering::Relaxed);
-        if !wal.note(&checkpoint(&mut conn).await) {
+        // A long one is left to the writer, who would never find it at rest.
+        if !wal.is_long() && !wal.checkpoint(&mut conn).await {
             sleep(RETRY_AFTER).await;
         }
     }
@@ -175,6 +206,42 @@ mod tests {
         checkpointer.keep_short(&mut writing.conn).await;
 
         assert!(length(&path) > before);
+        assert_eq!(wal.length_pages.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_wal_that_grows_while_it_is_moved_does_not_begin_at_the_front() {
+        let (wal, all) = (Wal::default(), |pages| Checkpointed { length_pages: pages, moved_pages: pages });
+
+        wal.grown_pages.store(300, Ordering::Relaxed);
+        wal.note(all(LONG_PAGES - 300));
+        assert_eq!((wal.length_pages.load(Ordering::Relaxed), wal.is_long()), (LONG_PAGES, true));
+        wal.grown_pages.store(0, Ordering::Relaxed);
+        wal.note(all(LONG_PAGES));
+        assert_eq!((wal.length_pages.load(Ordering::Relaxed), wal.is_long()), (0, false));
+    }
+
+    #[tokio::test]
+    async fn while_somebody_reads_an_older_state_the_writer_tries_from_time_to_time() {
+        let (_directory, path, mut writing, before) = grown().await;
+        let wal = Arc::new(Wal::default());
+        let checkpointer = Checkpointer { wal: Arc::clone(&wal), running: tokio::spawn(async {}) };
+        let [reader, other] = [&path, &path].map(|path| rusqlite::Connection::open(path).unwrap());
+        reader.execute_batch("begin; select count(*) from users").unwrap();
+        other.execute_batch("update meta set head = 1").unwrap();
+        checkpointer.grew(LONG_PAGES);
+
+        checkpointer.keep_short(&mut writing.conn).await;
+        let moved = length(&path);
+        assert!(moved > before && wal.length_pages.load(Ordering::Relaxed) > 0);
+        wal.length_pages.store(LONG_PAGES + 1, Ordering::Relaxed);
+        wal.note(Checkpointed { length_pages: LONG_PAGES + 1, moved_pages: LONG_PAGES });
+        assert!(!wal.is_long());
+        checkpointer.grew(EVERY_PAGES);
+        assert!(wal.is_long());
+
+        drop(reader);
+        checkpointer.keep_short(&mut writing.conn).await;
         assert_eq!(wal.length_pages.load(Ordering::Relaxed), 0);
     }
 }

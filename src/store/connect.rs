@@ -148,15 +148,17 @@ pub(super) struct Checkpointed {
     pub(super) moved_pages: u64,
 }
 
-/// Moves the WAL into the database as far as nobody reads or writes it. Where another checkpoint is being made, nothing is moved.
+/// Moves the WAL into the database as far as nobody reads or writes it. `None` where another checkpoint is being made: nothing is
+/// moved then.
 ///
 /// Source: sqlite.org/pragma.html, "`wal_checkpoint`".
 #[expect(clippy::disallowed_methods, reason = "pragmas have no schema to be checked against")]
-pub(super) async fn checkpoint(conn: &mut SqliteConnection) -> Result<Checkpointed, sqlx::Error> {
-    let (_, length, moved): (i64, i64, i64) = sqlx::query_as("pragma wal_checkpoint(passive)").fetch_one(conn).await?;
+pub(super) async fn checkpoint(conn: &mut SqliteConnection) -> Result<Option<Checkpointed>, sqlx::Error> {
+    let checkpoint = sqlx::query_as("pragma wal_checkpoint(passive)");
+    let (is_busy, length, moved): (bool, i64, i64) = checkpoint.fetch_one(conn).await?;
     // Both are -1 where there is no WAL yet.
     let pages = |pages: i64| u64::try_from(pages).unwrap_or(0);
-    Ok(Checkpointed { length_pages: pages(length), moved_pages: pages(moved) })
+    Ok((!is_busy).then(|| Checkpointed { length_pages: pages(length), moved_pages: pages(moved) }))
 }
 
 /// Opens the connection that migrates. Rebuilding a parent table with foreign keys on would delete its children.
