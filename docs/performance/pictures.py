@@ -218,9 +218,9 @@ def messages(survey: Survey) -> Figure | None:
     logarithmic(rates, "y", decades(low, high), text.count)
     low, high = tails.dataLim.intervaly
     logarithmic(tails, "y", decades(low, high), text.duration)
-    before, after = (survey.find("whisper", **load) for load in ({}, {"preloaded_messages": counts[-1]}))
-    ratio = ((after and after.median("messages_per_s")) or 0) / ((before and before.median("messages_per_s")) or 1)
-    quick = f"{text.share(ratio)} as quick" if ratio < 1 else "as quick"
+    full = survey.find("whisper", preloaded_messages=counts[-1])
+    ratio = full and full.median("messages_x_empty_file")
+    quick = f"{text.times(ratio)} as quick" if ratio else "about as quick"
     figure.suptitle(
         f"With {text.on_axis(text.count)(counts[-1])} messages in the file the server is {quick} at whispers as with none",
         x=0.01,

@@ -142,7 +142,16 @@ def rates(survey: Survey) -> str:
 
 def large_files(survey: Survey) -> str:
     """What a large file changes."""
-    head = ["in the file", "whispers a second", "p99", "deliveries a second, group of 100", "p99", "memory, most"]
+    head = [
+        "in the file",
+        "whispers a second",
+        "in terms of an empty file",
+        "p99",
+        "deliveries a second, group of 100",
+        "in terms of an empty file",
+        "p99",
+        "memory, most",
+    ]
     rows = []
     for count in [0, *(messages for messages, _ in survey.series("whisper", "preloaded_messages"))]:
         load = {"preloaded_messages": count} if count else {}
@@ -150,7 +159,11 @@ def large_files(survey: Survey) -> str:
         shown = [
             text.spread(result.get(figure), show) if result else "-"
             for result, rate in zip(results, ("messages_per_s", "deliveries_per_s"), strict=True)
-            for figure, show in ((rate, text.count), ("receipt_p99_ns", text.duration))
+            for figure, show in (
+                (rate, text.count),
+                ("messages_x_empty_file", text.times),
+                ("receipt_p99_ns", text.duration),
+            )
         ]
         resident = [found.high for result in results if result and (found := result.get("resident_bytes"))]
         rows.append([f"{text.count(count)} messages", *shown, text.size(max(resident)) if resident else "-"])

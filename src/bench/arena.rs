@@ -42,6 +42,16 @@ impl Arena {
         Ok(is_right)
     }
 
+    /// The round before.
+    pub(super) fn last(&self) -> Option<&Round> {
+        self.rounds.last()
+    }
+
+    /// The same, to say more of it.
+    pub(super) fn last_mut(&mut self) -> Option<&mut Round> {
+        self.rounds.last_mut()
+    }
+
     /// Ends a server of the benchmark's own.
     pub(super) async fn close(self) -> Result<Outcome, BenchError> {
         let Self { scenario, prepared, target, rounds } = self;

@@ -76,6 +76,11 @@ impl Scenario {
         !matches!(self, Self::Login | Self::Idle | Self::Reconnect)
     }
 
+    /// Whether it is people who talk, and nothing else.
+    pub fn is_talk(self) -> bool {
+        matches!(self, Self::Whisper | Self::PingPong | Self::Group | Self::Groups | Self::Mixed)
+    }
+
     /// Whether it stops and starts the server.
     pub fn restarts_server(self) -> bool {
         self == Self::Reconnect

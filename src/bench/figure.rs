@@ -16,7 +16,7 @@ pub(super) struct Figure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Server,
-    /// The least that it could take on this machine, or what others have where nothing else goes on.
+    /// The least that it could take on this machine, what others have where nothing else goes on, or what an empty file takes.
     Floor,
     /// The server in terms of its floors.
     Ratio,
@@ -119,6 +119,9 @@ figures! {
         ALONE_P99 = "alone_receipt_p99_ns", "alone: to the receipt, p99", Time, Neither;
         ALONE_CPU = "alone_server_cpu_ns_per_message", "alone: server CPU a message", Time, Neither;
         ALONE_COMMITS = "alone_commits_per_message", "alone: commits a message", Number, Neither;
+        EMPTY_MESSAGES = "empty_file_messages_per_s", "empty file: messages a second", PerSecond, Neither;
+        EMPTY_P99 = "empty_file_receipt_p99_ns", "empty file: to the receipt, p99", Time, Neither;
+        EMPTY_CPU = "empty_file_server_cpu_ns_per_message", "empty file: CPU a message", Time, Neither;
     }
     Ratio {
         CPU_X_LOOPBACK = "server_cpu_x_loopback", "server CPU / loopback", Times, Less;
@@ -131,6 +134,9 @@ figures! {
         LOGINS_X_HASHING = "logins_x_hashing", "logins a second / hashing", Times, More;
         RECEIPT_P50_X_ALONE = "receipt_p50_x_alone", "receipt, p50 / alone", Times, Less;
         RECEIPT_P99_X_ALONE = "receipt_p99_x_alone", "receipt, p99 / alone", Times, Less;
+        MESSAGES_X_EMPTY = "messages_x_empty_file", "messages a second / empty file", Times, More;
+        RECEIPT_P99_X_EMPTY = "receipt_p99_x_empty_file", "receipt, p99 / empty file", Times, Less;
+        CPU_X_EMPTY = "server_cpu_x_empty_file", "server CPU / empty file", Times, Less;
     }
 }
 

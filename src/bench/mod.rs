@@ -10,6 +10,7 @@ mod choice;
 mod compare;
 mod descriptors;
 mod directory;
+mod empty;
 mod error;
 mod figure;
 mod floor;
@@ -37,6 +38,7 @@ pub use options::{Comparison, Load, Options, PATIENCE};
 pub use preload::Preload;
 
 use arena::Arena;
+use empty::Empty;
 use preload::Filled;
 use progress::Progress;
 use result::Outcome;
@@ -96,12 +98,19 @@ async fn measure(
         None => Target::start(&this_binary()?, &options.directory, filled).await?,
     };
     let mut arena = Arena::open(scenario, target, &options.load).await?;
+    let mut empty = Empty::open(scenario, options).await?;
     for number in 1..=options.load.rounds {
         progress.say(&format!("{name}: round {number} of {}", options.load.rounds));
-        if !arena.round(&options.load, options.has_floors).await? {
+        empty.round(&options.load).await?;
+        let is_right = arena.round(&options.load, options.has_floors).await?;
+        if let Some(round) = arena.last_mut() {
+            empty.add_to(round, &options.load);
+        }
+        if !is_right {
             break;
         }
     }
+    empty.close().await?;
     arena.close().await
 }
 

@@ -146,7 +146,7 @@ pub struct LoadFlags {
     pub conversations: Option<u32>,
     /// Fill the file before the server starts: with so many messages, half of them said in groups, of so many users. It
     /// is filled once, and each server has a copy. The program that runs fills it, so an older one that is compared may not be able
-    /// to read it
+    /// to read it. With the floors, those who talk do so at a server with an empty file, too, in the same rounds
     #[arg(long, value_name = "MESSAGES,USERS", value_parser = preload)]
     pub preload: Option<Preload>,
     /// Bytes of a message

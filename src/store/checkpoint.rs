@@ -16,8 +16,9 @@ use tokio::time::sleep;
 use super::OpenError;
 use super::connect::{Checkpointed, checkpoint, connect_checkpointer};
 
-/// How much commits put into the WAL between two checkpoints: SQLite's own measure. Units: pages.
-const EVERY_PAGES: u64 = 1000;
+/// How much commits put into the WAL between two checkpoints. A commit waits for the disk while a checkpoint does, so many small ones
+/// make nobody wait for long; SQLite itself takes 1,000. Units: pages.
+const EVERY_PAGES: u64 = 250;
 
 /// A WAL that is longer makes the writer wait for a checkpoint, after which it begins at the front again. While commits follow one
 /// another it never gets to that by itself, for each checkpoint beside it finds the WAL longer when it ends. Units: pages, 64 MiB

@@ -31,7 +31,7 @@ use crate::domain::{MessageId, Rate};
 
 /// How much of the index is written behind a commit: at least a part of a segment, some ms, and more than was added.
 const SLICES_PER_SEGMENT: usize = 128;
-const SLICE_PER_ADDED: usize = 4;
+const SLICE_PER_ADDED: usize = 3;
 
 /// Pages that a slice of the index dirties, about: it is sorted.
 const SLICE_PAGES: u64 = 16;

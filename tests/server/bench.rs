@@ -329,6 +329,8 @@ fn people_read_a_table() {
         "ping-pong: one under way, 100 bytes, version 1; 2 rounds of 0.3 s; 2,000 messages of 20 users before\n";
     assert!(said.starts_with(heading), "{said}");
     assert!(said.contains("received, each once and in order\n"), "{said}");
+    // Nobody can tell the one file from the other by so few messages.
+    assert!(said.contains("\n  messages a second / empty file"), "{said}");
 }
 
 #[test]
