@@ -85,7 +85,8 @@ mod tests {
         };
         let (full, empty) = (round(80.0, 6.0), round(100.0, 4.0));
 
-        let values = |has_rate| figures(&full, &empty, has_rate).into_iter().map(|(_, value)| value).collect::<Vec<_>>();
+        let values =
+            |has_rate| figures(&full, &empty, has_rate).into_iter().map(|(_, value)| value).collect::<Vec<_>>();
 
         assert_eq!(values(false), [Some(100.0), Some(4.0), None, Some(0.8), Some(1.5), None]);
         assert_eq!(values(true), [Some(100.0), Some(4.0), None, Some(1.5), None]);
