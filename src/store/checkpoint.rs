@@ -210,6 +210,28 @@ mod tests {
         assert_eq!(wal.length_pages.load(Ordering::Relaxed), 0);
     }
 
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_wal_stays_short_while_commits_follow_one_another() {
+        /// Of each commit: three rows.
+        const PAGES: u64 = 75;
+        let (_directory, path, mut writing, _) = grown().await;
+        let checkpointer = Checkpointer::start(&path).await.unwrap();
+        let wal = PathBuf::from(format!("{}-wal", path.display()));
+        let appender = rusqlite::Connection::open(&path).unwrap();
+        appender.execute_batch("pragma wal_autocheckpoint = 0").unwrap();
+
+        for commit in 0..3 * LONG_PAGES / PAGES {
+            checkpointer.keep_short(&mut writing.conn).await;
+            let sql = "update users set password_hash = printf('$argon2id$%.*c', 100000, char(97 + ?))";
+            appender.execute(sql, [(commit % 26).cast_signed()]).unwrap();
+            checkpointer.grew(PAGES);
+        }
+
+        // Commits come while a checkpoint beside them is made, however long that takes.
+        assert!(length(&wal) < 2 * LONG_PAGES * 4096, "{} bytes", length(&wal));
+        checkpointer.stop().await;
+    }
+
     #[test]
     fn a_wal_that_grows_while_it_is_moved_does_not_begin_at_the_front() {
         let (wal, all) = (Wal::default(), |pages| Checkpointed { length_pages: pages, moved_pages: pages });
