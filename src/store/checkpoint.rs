@@ -33,7 +33,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 struct Wal {
     /// What was put in since the last checkpoint, about. Units: pages.
     grown_pages: AtomicU64,
-    /// As of the last checkpoint, and what was put in since it began; nothing where it has moved all there is. Units: pages.
+    /// As of the last checkpoint, and what was put in since it began. Units: pages.
     length_pages: AtomicU64,
     /// From where on it is too long. Units: pages.
     long_pages: AtomicU64,
@@ -69,8 +69,10 @@ impl Checkpointer {
     /// Makes a checkpoint on the writer's own connection where the WAL is long, unless one is being made, behind which there will be
     /// less to move. To be called between two commits.
     pub(super) async fn keep_short(&self, writer: &mut SqliteConnection) {
-        if self.wal.is_long() {
-            self.wal.checkpoint(writer).await;
+        if self.wal.is_long()
+            && let Ok(Some(checkpointed)) = self.wal.checkpoint(writer).await
+        {
+            self.wal.note_between_commits(checkpointed);
         }
     }
 
@@ -101,30 +103,32 @@ impl Wal {
         self.length_pages.load(Ordering::Relaxed) >= self.long_pages.load(Ordering::Relaxed)
     }
 
-    /// Makes a checkpoint; whether that has worked.
-    async fn checkpoint(&self, conn: &mut SqliteConnection) -> bool {
-        self.grown_pages.store(0, Ordering::Relaxed);
-        let checkpointed = checkpoint(conn).await;
-        match &checkpointed {
-            Ok(Some(checkpointed)) => self.note(*checkpointed),
-            Ok(None) => {}
-            Err(err) => {
-                tracing::warn!(error = %err, "the write-ahead log was not moved into the database; it grows meanwhile");
-                self.length_pages.store(0, Ordering::Relaxed);
-            }
-        }
-        checkpointed.is_ok()
+    /// Makes a checkpoint. Where that fails, it is logged, and tried again when as much has been put in once more.
+    async fn checkpoint(&self, conn: &mut SqliteConnection) -> Result<Option<Checkpointed>, sqlx::Error> {
+        checkpoint(conn).await.inspect_err(|err| {
+            tracing::warn!(error = %err, "the write-ahead log was not moved into the database; it grows meanwhile");
+            self.length_pages.store(0, Ordering::Relaxed);
+        })
     }
 
-    /// Notes what a checkpoint has found and moved.
-    fn note(&self, Checkpointed { length_pages, moved_pages }: Checkpointed) {
+    /// Notes what a checkpoint has found and moved beside the writer, who may be in the middle of a commit that nobody has told of.
+    /// So it cannot be said that all is moved.
+    fn note_beside_commits(&self, checkpointed: Checkpointed) {
         let grown_pages = self.grown_pages.load(Ordering::Relaxed);
+        self.note(checkpointed, checkpointed.length_pages + grown_pages);
+    }
+
+    /// Notes what the writer has found and moved. Where that is all, its next commit begins at the front.
+    fn note_between_commits(&self, checkpointed: Checkpointed) {
+        self.grown_pages.store(0, Ordering::Relaxed);
+        self.note(checkpointed, if checkpointed.is_all() { 0 } else { checkpointed.length_pages });
+    }
+
+    fn note(&self, checkpointed: Checkpointed, length_pages: u64) {
         // Who reads an older state keeps the rest from being moved, perhaps for long; not every commit need try.
-        let tried_upto = if moved_pages < length_pages { length_pages } else { 0 };
+        let tried_upto = if checkpointed.is_all() { 0 } else { checkpointed.length_pages };
         self.long_pages.store(LONG_PAGES.max(tried_upto + EVERY_PAGES), Ordering::Relaxed);
-        // Where all is moved and nothing has come meanwhile, the next commit begins at the front.
-        let is_at_rest = moved_pages == length_pages && grown_pages == 0;
-        self.length_pages.store(if is_at_rest { 0 } else { length_pages + grown_pages }, Ordering::Relaxed);
+        self.length_pages.store(length_pages, Ordering::Relaxed);
     }
 }
 
@@ -134,9 +138,14 @@ async fn run(wal: Arc<Wal>, mut conn: SqliteConnection) {
         if wal.is_over.load(Ordering::Relaxed) {
             break;
         }
-        // A long one is left to the writer, who would never find it at rest.
-        if !wal.is_long() && !wal.checkpoint(&mut conn).await {
-            sleep(RETRY_AFTER).await;
+        // A long one is left to the writer, for whom there would always be another under way.
+        if wal.is_long() {
+            continue;
+        }
+        wal.grown_pages.store(0, Ordering::Relaxed);
+        match wal.checkpoint(&mut conn).await {
+            Ok(checkpointed) => checkpointed.into_iter().for_each(|checkpointed| wal.note_beside_commits(checkpointed)),
+            Err(_) => sleep(RETRY_AFTER).await,
         }
     }
     // What is left, the writer moves.
@@ -233,15 +242,46 @@ mod tests {
     }
 
     #[test]
-    fn a_wal_that_grows_while_it_is_moved_does_not_begin_at_the_front() {
+    fn only_between_two_commits_can_a_wal_be_said_to_begin_at_the_front() {
         let (wal, all) = (Wal::default(), |pages| Checkpointed { length_pages: pages, moved_pages: pages });
+        let length = |wal: &Wal| wal.length_pages.load(Ordering::Relaxed);
 
+        wal.note_beside_commits(all(300));
+        assert_eq!(length(&wal), 300);
         wal.grown_pages.store(300, Ordering::Relaxed);
-        wal.note(all(LONG_PAGES - 300));
-        assert_eq!((wal.length_pages.load(Ordering::Relaxed), wal.is_long()), (LONG_PAGES, true));
-        wal.grown_pages.store(0, Ordering::Relaxed);
-        wal.note(all(LONG_PAGES));
-        assert_eq!((wal.length_pages.load(Ordering::Relaxed), wal.is_long()), (0, false));
+        wal.note_beside_commits(all(LONG_PAGES - 300));
+        assert_eq!((length(&wal), wal.is_long()), (LONG_PAGES, true));
+        wal.note_between_commits(all(LONG_PAGES));
+        assert_eq!((length(&wal), wal.is_long()), (0, false));
+    }
+
+    #[tokio::test]
+    async fn a_long_wal_stays_long_while_another_moves_it() {
+        let (_directory, path, mut writing, _) = grown().await;
+        let wal = Arc::new(Wal::default());
+        let checkpointer = Checkpointer { wal: Arc::clone(&wal), running: tokio::spawn(async {}) };
+        checkpointer.grew(LONG_PAGES);
+        let [reader, other] = [&path, &path].map(|path| rusqlite::Connection::open(path).unwrap());
+        reader.execute_batch("begin; select count(*) from users").unwrap();
+        other.busy_timeout(Duration::from_secs(60)).unwrap();
+        // A checkpoint of this kind waits for readers, and is under way meanwhile.
+        let is_busy =
+            move || other.query_row("pragma wal_checkpoint(restart)", [], |row| row.get::<_, bool>(0)).unwrap();
+        let moving = std::thread::spawn(move || while is_busy() {});
+
+        let is_refused = async {
+            while checkpoint(&mut writing.conn).await.unwrap().is_some() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), is_refused).await.expect("another checkpoint within ten seconds");
+        checkpointer.keep_short(&mut writing.conn).await;
+
+        assert_eq!(wal.length_pages.load(Ordering::Relaxed), LONG_PAGES);
+        drop(reader);
+        moving.join().unwrap();
+        checkpointer.keep_short(&mut writing.conn).await;
+        assert!(!wal.is_long());
     }
 
     #[tokio::test]
@@ -257,8 +297,7 @@ mod tests {
         checkpointer.keep_short(&mut writing.conn).await;
         let moved = length(&path);
         assert!(moved > before && wal.length_pages.load(Ordering::Relaxed) > 0);
-        wal.length_pages.store(LONG_PAGES + 1, Ordering::Relaxed);
-        wal.note(Checkpointed { length_pages: LONG_PAGES + 1, moved_pages: LONG_PAGES });
+        wal.note_between_commits(Checkpointed { length_pages: LONG_PAGES + 1, moved_pages: LONG_PAGES });
         assert!(!wal.is_long());
         checkpointer.grew(EVERY_PAGES);
         assert!(wal.is_long());

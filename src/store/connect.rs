@@ -148,6 +148,13 @@ pub(super) struct Checkpointed {
     pub(super) moved_pages: u64,
 }
 
+impl Checkpointed {
+    /// Whether nothing is left of what was found.
+    pub(super) fn is_all(self) -> bool {
+        self.moved_pages == self.length_pages
+    }
+}
+
 /// Moves the WAL into the database as far as nobody reads or writes it. `None` where another checkpoint is being made: nothing is
 /// moved then.
 ///
