@@ -38,12 +38,12 @@ impl Empty {
         Arena::open(scenario, target, load).await.map(Some).map(Self)
     }
 
-    /// One more round of it.
-    pub(super) async fn round(&mut self, load: &Load) -> Result<(), BenchError> {
-        if let Some(arena) = &mut self.0 {
-            arena.round(load, false).await?;
+    /// One more round of it. Returns whether another makes sense.
+    pub(super) async fn round(&mut self, load: &Load) -> Result<bool, BenchError> {
+        match &mut self.0 {
+            Some(arena) => arena.round(load, false).await,
+            None => Ok(true),
         }
-        Ok(())
     }
 
     /// Adds its last round to the one of the full file that followed.
@@ -65,9 +65,8 @@ impl Empty {
 
 /// How many there are a second was decided before where `has_rate`.
 fn figures(full: &Round, empty: &Round, has_rate: bool) -> Figures {
-    let ratio = |of: &Figure| full.value(of).zip(empty.value(of)).map(|(full, empty)| full / empty);
     let mut figures: Figures = EMPTY.map(|(figure, of)| (figure, empty.value(of))).into();
-    figures.extend(RATIOS.map(|(figure, of)| (figure, ratio(of))));
+    figures.extend(RATIOS.map(|(figure, of)| (figure, full.ratio(of, empty))));
     figures.retain(|(figure, _)| !has_rate || *figure != &figure::MESSAGES_X_EMPTY);
     figures
 }

@@ -101,12 +101,12 @@ async fn measure(
     let mut empty = Empty::open(scenario, options).await?;
     for number in 1..=options.load.rounds {
         progress.say(&format!("{name}: round {number} of {}", options.load.rounds));
-        empty.round(&options.load).await?;
+        let is_empty_right = empty.round(&options.load).await?;
         let is_right = arena.round(&options.load, options.has_floors).await?;
         if let Some(round) = arena.last_mut() {
             empty.add_to(round, &options.load);
         }
-        if !is_right {
+        if !is_right || !is_empty_right {
             break;
         }
     }

@@ -53,6 +53,11 @@ impl Round {
         let found = self.figures.iter().find(|(other, _)| *other == figure);
         found.and_then(|(_, value)| *value).filter(|value| value.is_finite())
     }
+
+    /// A figure in terms of another round's.
+    pub(super) fn ratio(&self, figure: &Figure, to: &Self) -> Option<f64> {
+        self.value(figure).zip(to.value(figure)).map(|(value, to)| value / to)
+    }
 }
 
 fn summarize(values: &[f64]) -> Option<Summary> {

@@ -107,10 +107,9 @@ impl Beside {
 impl Whispered {
     fn figures(&self) -> Figures {
         let Self { alone, meanwhile } = self;
-        let ratio = |of: &Figure| meanwhile.value(of).zip(alone.value(of)).map(|(meanwhile, alone)| meanwhile / alone);
         let mut figures: Figures = MEANWHILE.map(|figure| (figure, meanwhile.value(figure))).into();
         figures.extend(ALONE.map(|(figure, of)| (figure, alone.value(of))));
-        figures.extend(RATIOS.map(|(figure, of)| (figure, ratio(of))));
+        figures.extend(RATIOS.map(|(figure, of)| (figure, meanwhile.ratio(of, alone))));
         figures
     }
 }
