@@ -25,17 +25,17 @@ pub(crate) fn try_bytes(framing: Framing, bytes: &[u8]) {
 }
 
 /// In array framing on a connection that speaks version 2, for the request may be of that.
-fn is_written_and_read(framing: Framing, request: Request) {
+fn is_written_and_read(framing: Framing, request: Request<'_>) {
     let hello = Request::Hello { version: VERSION, client: None };
     let before = (framing == Framing::Array && request.action() != Action::Hello).then_some(hello);
-    let asked: Vec<Request> = before.into_iter().chain([request]).collect();
+    let asked: Vec<Request<'_>> = before.into_iter().chain([request]).collect();
     let written: Vec<u8> = asked.iter().flat_map(|request| request.encode(framing)).collect();
     let read = requests(framing, true, &written, written.len());
     assert_eq!(read, asked.into_iter().map(Ok).collect::<Vec<_>>());
 }
 
 /// What a connection makes of `bytes` that arrive in pieces of `length`, up to the error that ends it.
-fn requests(framing: Framing, is_known: bool, bytes: &[u8], length: usize) -> Vec<Result<Request, CodecError>> {
+fn requests(framing: Framing, is_known: bool, bytes: &[u8], length: usize) -> Vec<Result<Request<'_>, CodecError>> {
     let mut decoder = RequestDecoder::new(framing, LIMITS);
     let (mut start, mut decoded) = (0, Vec::new());
     for end in ends(bytes, length) {

@@ -88,7 +88,7 @@ async fn fill(path: &Path, preload: Preload, content_bytes: usize) -> Result<(),
     let take = move |committed: Committed<()>| taken.send_modify(|taken| taken.take(&committed));
     let mut writing = writer.start(take).map_err(BenchError::Thread)?;
     let Preload { messages, users } = preload;
-    let content = Content::parse(".".repeat(content_bytes), content_bytes).expect("it is as long as may be");
+    let content = Content::parse(&".".repeat(content_bytes), content_bytes).expect("it is as long as may be");
     let tokens: Vec<TokenHash> = (0..users).map(|_| Token::random().hash()).collect();
     submit(&store, &mut outcomes, (0..users).map(register)).await?;
     let mut logins = Vec::new();
@@ -147,7 +147,7 @@ fn group_name(group: u32) -> GroupName {
 }
 
 fn author(user: u32, token_hash: TokenHash) -> Author {
-    Author { username: username(user).as_str().to_owned(), token_hash, is_own_login: true }
+    Author { username: Some(username(user)), token_hash, is_own_login: true }
 }
 
 fn register(user: u32) -> Draft {
@@ -170,8 +170,7 @@ fn say(number: u32, users: u32, tokens: &[TokenHash], content: Content) -> Draft
     let author = author(user, tokens[user as usize]);
     if turn.is_multiple_of(2) {
         let friend = (user + 1 + turn / 2 % FRIENDS) % users;
-        let recipient = username(friend).as_str().to_owned();
-        return Draft::Whisper { author, recipient, content, nonce: None };
+        return Draft::Whisper { author, recipient: Some(username(friend)), content, nonce: None };
     }
     Draft::MessageGroup { author, group_name: Some(group_name(user / MEMBERS)), content, nonce: None }
 }

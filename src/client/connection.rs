@@ -1,5 +1,6 @@
 //! One connection to a server.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -59,9 +60,16 @@ pub struct Login {
     /// As registered.
     pub username: String,
     /// Whoever has it is this user.
-    pub token: Secret,
+    pub token: Secret<'static>,
     /// The newest message when this began, for who wants to [sync](Client::sync) from now on. Only version 2 tells.
     pub head: Option<String>,
+}
+
+impl Login {
+    /// The first two arguments of its requests.
+    pub fn credentials(&self) -> (Cow<'static, str>, Secret<'static>) {
+        (self.username.clone().into(), self.token.clone())
+    }
 }
 
 impl fmt::Debug for Client {
@@ -112,7 +120,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when the name is taken, or the name or the password is not allowed.
     pub async fn register(&mut self, username: &str, password: &str) -> Result<(), ClientError> {
-        let request = Request::Register { username: username.to_owned(), password: Secret::new(password) };
+        let request = Request::Register { username: username.into(), password: Secret::new(password) };
         self.request(&request).await
     }
 
@@ -121,7 +129,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when the name or the password is wrong, or the connection is logged in already.
     pub async fn log_in(&mut self, username: &str, password: &str) -> Result<Login, ClientError> {
-        let request = Request::LogIn { username: username.to_owned(), password: Secret::new(password) };
+        let request = Request::LogIn { username: username.into(), password: Secret::new(password) };
         self.request(&request).await?;
         self.login.clone().ok_or(ClientError::NotLoggedIn)
     }
@@ -132,7 +140,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when the server speaks no version 2.
     pub async fn hello(&mut self, client: &str) -> Result<Welcome, ClientError> {
-        match self.ask(&Request::Hello { version: VERSION, client: Some(client.to_owned()) }).await? {
+        match self.ask(&Request::Hello { version: VERSION, client: Some(client.into()) }).await? {
             Response::Welcome(welcome) => Ok(welcome),
             _ => Err(CodecError::NotAReply.into()),
         }
@@ -142,8 +150,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Refused`] when the token has ended, or the connection is logged in already.
-    pub async fn resume(&mut self, username: &str, token: Secret) -> Result<Login, ClientError> {
-        self.request(&Request::Resume { username: username.to_owned(), token }).await?;
+    pub async fn resume(&mut self, username: &str, token: Secret<'_>) -> Result<Login, ClientError> {
+        self.request(&Request::Resume { username: username.into(), token }).await?;
         self.login.clone().ok_or(ClientError::NotLoggedIn)
     }
 
@@ -153,8 +161,8 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when it was called before, [`ClientError::NotLoggedIn`].
     pub async fn sync(&mut self, after: Option<&str>) -> Result<(), ClientError> {
-        let Login { username, token, .. } = self.login()?.clone();
-        self.request(&Request::Sync { username, token, after: after.map(str::to_owned) }).await
+        let (username, token) = self.login()?.credentials();
+        self.request(&Request::Sync { username, token, after: after.map(Into::into) }).await
     }
 
     /// Ends this connection's login and its token.
@@ -162,7 +170,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`], [`ClientError::NotLoggedIn`].
     pub async fn log_out(&mut self) -> Result<(), ClientError> {
-        let username = self.login()?.username.clone();
+        let username = self.login()?.username.clone().into();
         self.request(&Request::LogOut { username }).await?;
         self.login = None;
         Ok(())
@@ -173,8 +181,8 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when there is no such user, or it is oneself.
     pub async fn add_contact(&mut self, contact: &str) -> Result<(), ClientError> {
-        let Login { username, token, .. } = self.login()?.clone();
-        self.request(&Request::AddContact { username, token, contact: contact.to_owned() }).await
+        let (username, token) = self.login()?.credentials();
+        self.request(&Request::AddContact { username, token, contact: contact.into() }).await
     }
 
     /// Says something to one user. When this returns it is stored.
@@ -182,8 +190,8 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when there is no such user, or the content is empty or too long.
     pub async fn whisper(&mut self, recipient: &str, content: &str) -> Result<(), ClientError> {
-        let Login { username, token, .. } = self.login()?.clone();
-        let (recipient, content) = (recipient.to_owned(), content.to_owned());
+        let (username, token) = self.login()?.credentials();
+        let (recipient, content) = (recipient.into(), content.into());
         self.request(&Request::Whisper { username, token, recipient, content, nonce: None }).await
     }
 
@@ -192,8 +200,8 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when the name is taken or not allowed.
     pub async fn create_group(&mut self, group_name: &str) -> Result<(), ClientError> {
-        let Login { username, token, .. } = self.login()?.clone();
-        self.request(&Request::CreateGroup { username, token, group_name: group_name.to_owned() }).await
+        let (username, token) = self.login()?.credentials();
+        self.request(&Request::CreateGroup { username, token, group_name: group_name.into() }).await
     }
 
     /// Joins a group.
@@ -201,8 +209,8 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when there is no such group, or one is a member already.
     pub async fn join_group(&mut self, group_name: &str) -> Result<(), ClientError> {
-        let Login { username, token, .. } = self.login()?.clone();
-        self.request(&Request::JoinGroup { username, token, group_name: group_name.to_owned() }).await
+        let (username, token) = self.login()?.credentials();
+        self.request(&Request::JoinGroup { username, token, group_name: group_name.into() }).await
     }
 
     /// Says something to all members of a group, oneself included. When this returns it is stored.
@@ -210,8 +218,8 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] when one is no member, or the content is empty or too long.
     pub async fn message_group(&mut self, group_name: &str, content: &str) -> Result<(), ClientError> {
-        let Login { username, token, .. } = self.login()?.clone();
-        let (group_name, content) = (group_name.to_owned(), content.to_owned());
+        let (username, token) = self.login()?.credentials();
+        let (group_name, content) = (group_name.into(), content.into());
         self.request(&Request::MessageGroup { username, token, group_name, content, nonce: None }).await
     }
 
@@ -219,7 +227,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::ask`].
-    pub async fn request(&mut self, request: &Request) -> Result<(), ClientError> {
+    pub async fn request(&mut self, request: &Request<'_>) -> Result<(), ClientError> {
         self.ask(request).await.map(drop)
     }
 
@@ -227,7 +235,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Refused`], and what ends a connection.
-    pub async fn ask(&mut self, request: &Request) -> Result<Response, ClientError> {
+    pub async fn ask(&mut self, request: &Request<'_>) -> Result<Response, ClientError> {
         self.send(request).await?;
         while self.awaited.len() > 1 {
             self.next_response().await?;
@@ -242,7 +250,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Io`].
-    pub async fn send(&mut self, request: &Request) -> Result<(), ClientError> {
+    pub async fn send(&mut self, request: &Request<'_>) -> Result<(), ClientError> {
         self.awaited.push_back(request.action());
         self.stream.write_all(&request.encode(self.framing)).await?;
         self.stream.flush().await?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The text of a message: UTF-8 of 1 byte up to the configured limit, kept byte for byte.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Content(String);
+pub struct Content(Box<str>);
 
 /// Why a text cannot be a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,18 +21,18 @@ pub enum InvalidContent {
 }
 
 impl Content {
-    /// Takes `text` as it is.
+    /// Keeps `text` as it is.
     ///
     /// # Errors
     /// [`InvalidContent`] when it is empty or over `max_bytes`.
-    pub fn parse(text: String, max_bytes: usize) -> Result<Self, InvalidContent> {
+    pub fn parse(text: &str, max_bytes: usize) -> Result<Self, InvalidContent> {
         if text.is_empty() {
             return Err(InvalidContent::Empty);
         }
         if text.len() > max_bytes {
             return Err(InvalidContent::TooLong { max_bytes });
         }
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 
     /// The text.

@@ -46,7 +46,7 @@ impl Password {
     ///
     /// # Errors
     /// [`InvalidPassword::NotAllowed`] when it cannot be anybody's password.
-    pub fn parse(text: &Secret) -> Result<Self, InvalidPassword> {
+    pub fn parse(text: &Secret<'_>) -> Result<Self, InvalidPassword> {
         let text = text.expose();
         if text.len() > MAX_BYTES {
             return Err(InvalidPassword::NotAllowed);
@@ -65,7 +65,7 @@ impl Password {
     ///
     /// # Errors
     /// [`InvalidPassword`] says which rule it breaks.
-    pub fn choose(text: &Secret, username: &Username) -> Result<Self, InvalidPassword> {
+    pub fn choose(text: &Secret<'_>, username: &Username) -> Result<Self, InvalidPassword> {
         let password = Self::parse(text)?;
         if password.0.chars().count() < MIN_CHARS {
             return Err(InvalidPassword::TooShort);

@@ -1,14 +1,15 @@
 //! Text that no log line may show.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A password or a token in clear. Its `Debug` shows nothing and it has no `Display`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret<'a>(Cow<'a, str>);
 
-impl Secret {
+impl<'a> Secret<'a> {
     /// Wraps `text`.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<Cow<'a, str>>) -> Self {
         Self(text.into())
     }
 
@@ -18,13 +19,19 @@ impl Secret {
     }
 }
 
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
+impl<'a> From<&'a str> for Secret<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::new(text)
     }
 }
 
-impl fmt::Debug for Secret {
+impl From<String> for Secret<'_> {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl fmt::Debug for Secret<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }

@@ -22,12 +22,12 @@ impl Token {
     }
 
     /// Reads a token as a client sends it; `None` when it is no UUID.
-    pub fn parse(text: &Secret) -> Option<Self> {
+    pub fn parse(text: &Secret<'_>) -> Option<Self> {
         Uuid::try_parse(text.expose()).ok().map(Self)
     }
 
     /// The form that the client is given: 36 characters, lower case, hyphens.
-    pub fn to_secret(self) -> Secret {
+    pub fn to_secret(self) -> Secret<'static> {
         Secret::new(self.0.hyphenated().to_string())
     }
 

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use arrayvec::ArrayString;
+
 /// A username: 1-32 of `a-z 0-9 . _ -` in either case. Compared by its key, shown as it was registered.
 ///
 /// Source: a subset of RFC 8265 `UsernameCaseMapped` on which Unicode versions and lookalikes have no say.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Username(String);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Username(ArrayString<MAX_CHARS>);
 
 /// The text has a length or a character that usernames do not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,10 +25,10 @@ impl Username {
     /// [`InvalidUsername`] when it is not 1-32 of the allowed characters.
     pub fn parse(text: &str) -> Result<Self, InvalidUsername> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if text.is_empty() || text.len() > MAX_CHARS || !text.bytes().all(allowed) {
-            return Err(InvalidUsername);
+        match ArrayString::from(text) {
+            Ok(name) if !name.is_empty() && name.bytes().all(allowed) => Ok(Self(name)),
+            _ => Err(InvalidUsername),
         }
-        Ok(Self(text.to_owned()))
     }
 
     /// The name as it was given.
@@ -35,8 +37,9 @@ impl Username {
     }
 
     /// The form by which names are compared: two names with one key are one name.
-    pub fn key(&self) -> String {
-        self.0.to_ascii_lowercase()
+    pub fn key(mut self) -> Self {
+        self.0.make_ascii_lowercase();
+        self
     }
 }
 
@@ -130,7 +133,7 @@ mod tests {
         #[test]
         fn folding_twice_is_folding_once(text in "[a-zA-Z0-9._-]{1,32}") {
             let key = Username::parse(&text).unwrap().key();
-            prop_assert_eq!(Username::parse(&key).unwrap().key(), key);
+            prop_assert_eq!(Username::parse(key.as_str()).unwrap().key(), key);
         }
 
         #[test]

@@ -222,7 +222,6 @@ impl Connection {
             )]
             loop {
                 let Some((request, length)) = decoder.decode(input, session.is_known()) else { break };
-                input.advance(length);
                 deadlines.arrived();
                 match request {
                     Ok(request) => session.handle(request).await,
@@ -234,6 +233,7 @@ impl Connection {
                         }
                     }
                 }
+                input.advance(length);
             }
             if input.is_empty() {
                 *input = BytesMut::new();

@@ -44,10 +44,11 @@ impl RequestDecoder {
 
     /// The next request (or why there is none) and how many bytes it took; `None` when more bytes are needed.
     ///
-    /// `bytes` begins at a request. The caller drops what was taken; after `None` it passes the same bytes again with more
+    /// `bytes` begins at a request. The caller drops what was taken once it is done with
+    /// the request, which borrows from it; after `None` it passes the same bytes again with more
     /// behind them. After an error that [ends the connection](CodecError::ends_connection) there is no next request.
     /// `is_known` when the connection has shown who it is.
-    pub fn decode(&mut self, bytes: &[u8], is_known: bool) -> Option<(Result<Request, CodecError>, usize)> {
+    pub fn decode<'a>(&mut self, bytes: &'a [u8], is_known: bool) -> Option<(Result<Request<'a>, CodecError>, usize)> {
         let (framing, limits) = (self.framing, self.limits);
         let fits = |claimed, before: &[u8]| limits.allow(claimed, || is_known || takes_token(framing, before));
         match self.splitter.split(bytes, objects_of_request, fits) {
@@ -59,7 +60,7 @@ impl RequestDecoder {
 
     /// Reads a request by the version that is spoken, and turns version 2 on where it asks for that: what follows may be here
     /// already.
-    fn read(&mut self, mut frame: Frame<'_>) -> Result<Request, CodecError> {
+    fn read<'a>(&mut self, mut frame: Frame<'a>) -> Result<Request<'a>, CodecError> {
         let stage = self.stage;
         self.stage = stage.max(Stage::Version1);
         let action = Action::of(frame.objects().first().unwrap_or(&Object::Other), self.framing)?;

@@ -25,7 +25,7 @@ pub enum Response {
         /// As registered, whatever case the client used.
         username: String,
         /// Authenticates requests on any connection.
-        token: Secret,
+        token: Secret<'static>,
         /// The newest message, for a client that starts from now. Only version 2 has it.
         head: Option<String>,
     },
@@ -248,7 +248,7 @@ fn read(frame: &Frame<'_>, options: &Options<'_>) -> Result<FromServer, CodecErr
         }),
         [Text("response"), Bool(true), Text(username), Text(token)] => FromServer::Response(Response::LoggedIn {
             username: username.to_owned(),
-            token: Secret::new(token),
+            token: Secret::new(token.to_owned()),
             head: options.owned(Key::Head)?,
         }),
         [Text("response"), Bool(false), Text(why)] => FromServer::Response(Response::Refused(Refused {

@@ -1,66 +1,81 @@
 //! Requests: what a client asks.
 
+use std::borrow::Cow;
+
 use super::frame::{Frame, MAX_OBJECTS, encode, encode_with_map};
 use super::object::{Object, Plain};
 use super::options::{Key, Options, Words};
 use super::{Action, CodecError, Framing};
 use crate::domain::Secret;
 
-/// A request with its arguments, none of them checked but for being UTF-8.
+/// A request with its arguments, none of them checked but for being UTF-8. What is read borrows them from the bytes that it came in;
+/// only what is rare, in lists, is its own.
 ///
 /// Shape: `[action, argument..]`, each a string, in the order of the fields; in version 2 the optional fields are in a map at
 /// the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the arguments by their names in docs/PROTOCOL.md")]
-pub enum Request {
+pub enum Request<'a> {
     /// Creates a user.
-    Register { username: String, password: Secret },
+    Register { username: Cow<'a, str>, password: Secret<'a> },
     /// Logs this connection in.
-    LogIn { username: String, password: Secret },
+    LogIn { username: Cow<'a, str>, password: Secret<'a> },
     /// Ends this connection's login and its token.
-    LogOut { username: String },
+    LogOut { username: Cow<'a, str> },
     /// Adds a user to one's contacts.
-    AddContact { username: String, token: Secret, contact: String },
+    AddContact { username: Cow<'a, str>, token: Secret<'a>, contact: Cow<'a, str> },
     /// Says something to one user. Only version 2 has a nonce.
-    Whisper { username: String, token: Secret, recipient: String, content: String, nonce: Option<String> },
+    Whisper {
+        username: Cow<'a, str>,
+        token: Secret<'a>,
+        recipient: Cow<'a, str>,
+        content: Cow<'a, str>,
+        nonce: Option<Cow<'a, str>>,
+    },
     /// Creates a group and joins it.
-    CreateGroup { username: String, token: Secret, group_name: String },
+    CreateGroup { username: Cow<'a, str>, token: Secret<'a>, group_name: Cow<'a, str> },
     /// Joins a group.
-    JoinGroup { username: String, token: Secret, group_name: String },
+    JoinGroup { username: Cow<'a, str>, token: Secret<'a>, group_name: Cow<'a, str> },
     /// Says something to a group. Only version 2 has a nonce.
-    MessageGroup { username: String, token: Secret, group_name: String, content: String, nonce: Option<String> },
+    MessageGroup {
+        username: Cow<'a, str>,
+        token: Secret<'a>,
+        group_name: Cow<'a, str>,
+        content: Cow<'a, str>,
+        nonce: Option<Cow<'a, str>>,
+    },
     /// Turns version 2 on, as the first request of a connection. `version` is the highest that the client speaks.
-    Hello { version: i64, client: Option<String> },
+    Hello { version: i64, client: Option<Cow<'a, str>> },
     /// Logs this connection in with a token.
-    Resume { username: String, token: Secret },
+    Resume { username: Cow<'a, str>, token: Secret<'a> },
     /// Asks for everything behind the message `after`, and then for what is new.
-    Sync { username: String, token: Secret, after: Option<String> },
+    Sync { username: Cow<'a, str>, token: Secret<'a>, after: Option<Cow<'a, str>> },
     /// Asks for messages of one conversation.
-    History { username: String, token: Secret, of: Conversation, range: Range },
+    History { username: Cow<'a, str>, token: Secret<'a>, of: Conversation, range: Range },
     /// Asks for one's contacts.
-    Contacts { username: String, token: Secret, page: Page },
+    Contacts { username: Cow<'a, str>, token: Secret<'a>, page: Page },
     /// Takes a user off one's contacts.
-    RemoveContact { username: String, token: Secret, contact: String },
+    RemoveContact { username: Cow<'a, str>, token: Secret<'a>, contact: Cow<'a, str> },
     /// Asks for the groups that one is a member of.
-    Groups { username: String, token: Secret, page: Page },
+    Groups { username: Cow<'a, str>, token: Secret<'a>, page: Page },
     /// Asks for a group's members.
-    Members { username: String, token: Secret, group_name: String, page: Page },
+    Members { username: Cow<'a, str>, token: Secret<'a>, group_name: Cow<'a, str>, page: Page },
     /// Asks for groups whose name begins so.
-    FindGroups { username: String, token: Secret, prefix: String, page: Page },
+    FindGroups { username: Cow<'a, str>, token: Secret<'a>, prefix: Cow<'a, str>, page: Page },
     /// Ends one's membership.
-    LeaveGroup { username: String, token: Secret, group_name: String },
+    LeaveGroup { username: Cow<'a, str>, token: Secret<'a>, group_name: Cow<'a, str> },
     /// Says up to where one has read a conversation.
-    MarkRead { username: String, token: Secret, of: Conversation, id: String },
+    MarkRead { username: Cow<'a, str>, token: Secret<'a>, of: Conversation, id: Cow<'a, str> },
     /// Asks for one's sessions.
-    Sessions { username: String, token: Secret },
+    Sessions { username: Cow<'a, str>, token: Secret<'a> },
     /// Ends one of one's sessions.
-    EndSession { username: String, token: Secret, session: String },
+    EndSession { username: Cow<'a, str>, token: Secret<'a>, session: Cow<'a, str> },
     /// Ends all of one's sessions but this.
-    EndOtherSessions { username: String, token: Secret },
+    EndOtherSessions { username: Cow<'a, str>, token: Secret<'a> },
     /// Changes one's password, and ends all of one's sessions but this.
-    ChangePassword { username: String, token: Secret, password: Secret, new_password: Secret },
+    ChangePassword { username: Cow<'a, str>, token: Secret<'a>, password: Secret<'a>, new_password: Secret<'a> },
     /// Ends one's account.
-    DeleteAccount { username: String, token: Secret, password: Secret },
+    DeleteAccount { username: Cow<'a, str>, token: Secret<'a>, password: Secret<'a> },
 }
 
 /// A conversation, by the name of who or what is on its other side.
@@ -103,7 +118,7 @@ pub struct Page {
     pub limit: Option<i64>,
 }
 
-impl Request {
+impl<'a> Request<'a> {
     /// What it is about.
     pub fn action(&self) -> Action {
         match self {
@@ -209,7 +224,7 @@ impl Request {
         }
     }
 
-    pub(super) fn from_frame(action: Action, frame: &Frame<'_>, options: &Options<'_>) -> Result<Self, CodecError> {
+    pub(super) fn from_frame(action: Action, frame: &Frame<'a>, options: &Options<'a>) -> Result<Self, CodecError> {
         if frame.count() != 1 + action.arity() {
             return Err(CodecError::WrongCount);
         }
@@ -220,7 +235,7 @@ impl Request {
             Action::LogOut => Ok(Self::LogOut { username: arguments.text()? }),
             Action::Hello => Ok(Self::Hello {
                 version: options.integer(Key::Version)?.ok_or(CodecError::WrongOption)?,
-                client: options.text(Key::Client)?.map(str::to_owned),
+                client: options.text(Key::Client)?.map(Cow::Borrowed),
             }),
             _ => {
                 let (username, token) = (arguments.text()?, arguments.secret()?);
@@ -232,13 +247,14 @@ impl Request {
     /// A request with a token, read from what is behind that.
     fn with_token(
         action: Action,
-        username: String,
-        token: Secret,
-        mut arguments: Arguments<'_, '_>,
-        options: &Options<'_>,
+        username: Cow<'a, str>,
+        token: Secret<'a>,
+        mut arguments: Arguments<'_, 'a>,
+        options: &Options<'a>,
     ) -> Result<Self, CodecError> {
         let owned = |key| Ok(options.text(key)?.map(str::to_owned));
-        let nonce = || owned(Key::Nonce);
+        let borrowed = |key| Ok(options.text(key)?.map(Cow::Borrowed));
+        let nonce = || borrowed(Key::Nonce);
         let page = || Ok(Page { after: owned(Key::After)?, limit: options.integer(Key::Limit)? });
         let of = || Conversation::read(options)?.ok_or(CodecError::WrongOption);
         let range = || {
@@ -256,14 +272,14 @@ impl Request {
                 Self::MessageGroup { username, token, group_name: text()?, content: text()?, nonce: nonce()? }
             }
             Action::Resume => Self::Resume { username, token },
-            Action::Sync => Self::Sync { username, token, after: owned(Key::After)? },
+            Action::Sync => Self::Sync { username, token, after: borrowed(Key::After)? },
             Action::History => Self::History { username, token, of: of()?, range: range()? },
             Action::Contacts => Self::Contacts { username, token, page: page()? },
             Action::Groups => Self::Groups { username, token, page: page()? },
             Action::Members => Self::Members { username, token, group_name: text()?, page: page()? },
             Action::FindGroups => Self::FindGroups { username, token, prefix: text()?, page: page()? },
             Action::MarkRead => {
-                let id = owned(Key::Id)?.ok_or(CodecError::WrongOption)?;
+                let id = borrowed(Key::Id)?.ok_or(CodecError::WrongOption)?;
                 Self::MarkRead { username, token, of: of()?, id }
             }
             Action::Sessions => Self::Sessions { username, token },
@@ -284,17 +300,17 @@ impl Request {
 /// The arguments of a frame, one after the other; the first that is wrong decides what the client is told.
 struct Arguments<'f, 'a>(std::slice::Iter<'f, Object<'a>>);
 
-impl Arguments<'_, '_> {
-    fn text(&mut self) -> Result<String, CodecError> {
+impl<'a> Arguments<'_, 'a> {
+    fn text(&mut self) -> Result<Cow<'a, str>, CodecError> {
         match self.0.next() {
-            Some(Object::Text(text)) => Ok((*text).to_owned()),
+            Some(&Object::Text(text)) => Ok(text.into()),
             Some(Object::NotUtf8) => Err(CodecError::NotUtf8),
             Some(_) => Err(CodecError::WrongType),
             None => Err(CodecError::WrongCount),
         }
     }
 
-    fn secret(&mut self) -> Result<Secret, CodecError> {
+    fn secret(&mut self) -> Result<Secret<'a>, CodecError> {
         self.text().map(Secret::new)
     }
 }

@@ -22,14 +22,14 @@ pub(super) async fn register(
     service: &Service,
     asker: Asker,
     username: &str,
-    password: &Secret,
+    password: &Secret<'_>,
 ) -> Result<Draft, ServiceError> {
     let username = Username::parse(username)?;
     let password = Password::choose(password, &username)?;
     let attempt = service.registrations.begin(counted(service, asker), asker.since);
     let attempt = attempt.map_err(|denied| denial(denied, |wait| ServiceError::TooManyRegistrations { wait }))?;
     // The writer decides; looking first only saves the work of hashing for a name that is taken.
-    let is_taken = service.store.find_credentials(&username.key(), asker.since).await?.is_some();
+    let is_taken = service.store.find_credentials(username.key().as_str(), asker.since).await?.is_some();
     if is_taken {
         attempt.counts();
         return Err(Refusal::UsernameTaken.into());
@@ -45,8 +45,9 @@ pub(super) async fn log_in(
     asker: Asker,
     origin: Origin,
     username: &str,
-    password: &Secret,
+    password: &Secret<'_>,
 ) -> Result<LogIn, ServiceError> {
+    let username = Username::parse(username).ok();
     let (user_id, new_password_hash) = verify(service, asker, username, password).await?;
     let token = Token::random();
     let draft = Draft::LogIn { user_id, token_hash: token.hash(), new_password_hash, origin };
@@ -58,12 +59,12 @@ pub(super) async fn change_password(
     service: &Service,
     asker: Asker,
     author: Author,
-    password: &Secret,
-    new_password: &Secret,
+    password: &Secret<'_>,
+    new_password: &Secret<'_>,
 ) -> Result<Draft, ServiceError> {
-    let username = Username::parse(&author.username).map_err(|_| Refusal::NotAuthenticated)?;
+    let username = author.username.ok_or(Refusal::NotAuthenticated)?;
     let new_password = Password::choose(new_password, &username)?;
-    let (user_id, _) = verify(service, asker, &author.username, password).await?;
+    let (user_id, _) = verify(service, asker, Some(username), password).await?;
     let password_hash = service.passwords.hash(new_password, asker.since).await?;
     Ok(Draft::ChangePassword { author, user_id, password_hash })
 }
@@ -73,9 +74,9 @@ pub(super) async fn delete(
     service: &Service,
     asker: Asker,
     author: Author,
-    password: &Secret,
+    password: &Secret<'_>,
 ) -> Result<Draft, ServiceError> {
-    let (user_id, _) = verify(service, asker, &author.username, password).await?;
+    let (user_id, _) = verify(service, asker, author.username, password).await?;
     Ok(Draft::DeleteAccount { author, user_id })
 }
 
@@ -84,13 +85,13 @@ pub(super) async fn delete(
 async fn verify(
     service: &Service,
     asker: Asker,
-    username: &str,
-    password: &Secret,
+    username: Option<Username>,
+    password: &Secret<'_>,
 ) -> Result<(UserId, Option<String>), ServiceError> {
     // First, for it costs nothing, and what nobody can have chosen is no guess.
     let password = Password::parse(password).map_err(|_| ServiceError::WrongPassword)?;
     // Names that nobody can have are one name: what is tried under them matters only as work for the server.
-    let username_key = Username::parse(username).map_or(String::new(), |username| username.key());
+    let username_key = username.map_or(String::new(), |username| username.key().as_str().to_owned());
     let tried = counted(service, asker).map(|network| (username_key.clone(), network));
     let attempt = service.logins.begin(tried, asker.since);
     let attempt = attempt.map_err(|denied| denial(denied, |wait| ServiceError::TooManyTries { wait }))?;

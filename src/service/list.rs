@@ -19,7 +19,7 @@ const PAGE_BYTES: i64 = 48 * 1024;
 /// The conversation that a request names.
 pub(super) fn of(conversation: Conversation) -> Of {
     match conversation {
-        Conversation::With(username) => Of::User(username),
+        Conversation::With(username) => Of::User(Username::parse(&username).ok()),
         Conversation::Group(group_name) => Of::Group(GroupName::parse(&group_name).ok()),
     }
 }
@@ -118,7 +118,7 @@ fn role(is_owner: bool) -> Role {
 
 /// A text that cannot be a name is behind or in front of all that are.
 fn username_key(text: &str) -> String {
-    Username::parse(text).map_or_else(|_| text.to_lowercase(), |username| username.key())
+    Username::parse(text).map_or_else(|_| text.to_lowercase(), |username| username.key().as_str().to_owned())
 }
 
 fn group_key(text: &str) -> String {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::error::ServiceError;
 use super::ticket::{self, LogInTicket, Reply, Settled, Ticket};
 use super::{Probe, Receiver, Service, account, contact, group, list, message};
-use crate::domain::{Secret, SessionId, Token, TokenHash, UserId};
+use crate::domain::{Secret, SessionId, Token, TokenHash, UserId, Username};
 use crate::outbox::Outbox;
 use crate::protocol::{Request, Response, VERSION, Welcome, WireLimits};
 use crate::registry::Presence;
@@ -63,23 +63,23 @@ impl Session {
     }
 
     /// Carries a request out. Returns when the next may be handed in; the response goes into the outbox by itself.
-    pub async fn handle(&mut self, request: Request) {
+    pub async fn handle(&mut self, request: Request<'_>) {
         if matches!(request, Request::Whisper { .. } | Request::MessageGroup { .. }) {
             self.keep_pace().await;
         }
         let sequence = self.outbox.ask().await;
         let handled = match request {
             Request::Whisper { username, token, recipient, content, nonce } => {
-                let (author, limits) = (self.author(username, &token), self.service.limits());
+                let (author, limits) = (self.author(&username, &token), self.service.limits());
                 let draft =
-                    author.and_then(|author| message::whisper(author, recipient, content, nonce.as_deref(), limits));
+                    author.and_then(|author| message::whisper(author, &recipient, &content, nonce.as_deref(), limits));
                 self.submit_message(sequence, draft).await
             }
             Request::MessageGroup { username, token, group_name, content, nonce } => {
-                let (author, limits) = (self.author(username, &token), self.service.limits());
+                let (author, limits) = (self.author(&username, &token), self.service.limits());
                 let nonce = nonce.as_deref();
                 let draft =
-                    author.and_then(|author| message::message_group(author, &group_name, content, nonce, limits));
+                    author.and_then(|author| message::message_group(author, &group_name, &content, nonce, limits));
                 self.submit_message(sequence, draft).await
             }
             other => {
@@ -128,7 +128,7 @@ impl Session {
         self.outbox.answered_before(sequence).await;
     }
 
-    async fn handle_alone(&mut self, sequence: u64, request: Request) -> Result<(), ServiceError> {
+    async fn handle_alone(&mut self, sequence: u64, request: Request<'_>) -> Result<(), ServiceError> {
         let asker = Asker { address: self.address, since: Instant::now() };
         match request {
             Request::Register { username, password } => {
@@ -138,15 +138,15 @@ impl Session {
             Request::LogIn { username, password } => self.log_in(sequence, asker, &username, &password).await,
             Request::LogOut { username } => self.log_out(sequence, &username).await,
             Request::AddContact { username, token, contact } => {
-                let author = self.author(username, &token)?;
-                self.submit(sequence, contact::add(author, contact), asker.since).await
+                let author = self.author(&username, &token)?;
+                self.submit(sequence, contact::add(author, &contact), asker.since).await
             }
             Request::CreateGroup { username, token, group_name } => {
-                let author = self.author(username, &token)?;
+                let author = self.author(&username, &token)?;
                 self.submit(sequence, group::create(author, &group_name)?, asker.since).await
             }
             Request::JoinGroup { username, token, group_name } => {
-                let author = self.author(username, &token)?;
+                let author = self.author(&username, &token)?;
                 self.submit(sequence, group::join(author, &group_name), asker.since).await
             }
             later => self.handle_later(sequence, asker, later).await,
@@ -154,42 +154,42 @@ impl Session {
     }
 
     /// What version 2 has besides.
-    async fn handle_later(&mut self, sequence: u64, asker: Asker, request: Request) -> Result<(), ServiceError> {
+    async fn handle_later(&mut self, sequence: u64, asker: Asker, request: Request<'_>) -> Result<(), ServiceError> {
         match request {
-            Request::Hello { version, client } => self.welcome(sequence, version, client),
-            Request::Resume { username, token } => self.resume(sequence, asker, username, &token).await,
+            Request::Hello { version, client } => self.welcome(sequence, version, client.as_deref()),
+            Request::Resume { username, token } => self.resume(sequence, asker, &username, &token).await,
             Request::Sync { username, token, after } => {
-                self.sync(sequence, asker, username, &token, after.as_deref()).await
+                self.sync(sequence, asker, &username, &token, after.as_deref()).await
             }
             Request::RemoveContact { username, token, contact } => {
-                let author = self.author(username, &token)?;
-                self.submit(sequence, contact::remove(author, contact), asker.since).await
+                let author = self.author(&username, &token)?;
+                self.submit(sequence, contact::remove(author, &contact), asker.since).await
             }
             Request::LeaveGroup { username, token, group_name } => {
-                let author = self.author(username, &token)?;
+                let author = self.author(&username, &token)?;
                 self.submit(sequence, group::leave(author, &group_name), asker.since).await
             }
             Request::MarkRead { username, token, of, id } => {
-                let author = self.author(username, &token)?;
+                let author = self.author(&username, &token)?;
                 let upto = self.service.epoch.parse(&id).map_or(After::Unknown, After::Message);
                 self.submit(sequence, Draft::MarkRead { author, of: list::of(of), upto }, asker.since).await
             }
             Request::EndSession { username, token, session } => {
-                let author = self.author(username, &token)?;
+                let author = self.author(&username, &token)?;
                 let session_id = session.parse().ok().map(SessionId);
                 self.submit(sequence, Draft::EndSession { author, session_id }, asker.since).await
             }
             Request::EndOtherSessions { username, token } => {
-                let author = self.author(username, &token)?;
+                let author = self.author(&username, &token)?;
                 self.submit(sequence, Draft::EndOtherSessions { author }, asker.since).await
             }
             Request::ChangePassword { username, token, password, new_password } => {
-                let author = self.author(username, &token)?;
+                let author = self.author(&username, &token)?;
                 let draft = account::change_password(&self.service, asker, author, &password, &new_password).await?;
                 self.submit(sequence, draft, asker.since).await
             }
             Request::DeleteAccount { username, token, password } => {
-                let author = self.author(username, &token)?;
+                let author = self.author(&username, &token)?;
                 let draft = account::delete(&self.service, asker, author, &password).await?;
                 self.submit(sequence, draft, asker.since).await
             }
@@ -202,38 +202,38 @@ impl Session {
     }
 
     /// What is asked for without changing anything.
-    async fn list(&self, asker: Asker, request: Request) -> Result<Response, ServiceError> {
+    async fn list(&self, asker: Asker, request: Request<'_>) -> Result<Response, ServiceError> {
         let service = &self.service;
         match request {
             Request::History { username, token, of, range } => {
-                list::history(service, self.identify(asker, username, &token).await?, of, &range).await
+                list::history(service, self.identify(asker, &username, &token).await?, of, &range).await
             }
             Request::Contacts { username, token, page } => {
-                list::contacts(service, self.identify(asker, username, &token).await?, &page).await
+                list::contacts(service, self.identify(asker, &username, &token).await?, &page).await
             }
             Request::Groups { username, token, page } => {
-                list::groups(service, self.identify(asker, username, &token).await?, &page).await
+                list::groups(service, self.identify(asker, &username, &token).await?, &page).await
             }
             Request::Members { username, token, group_name, page } => {
-                list::members(service, self.identify(asker, username, &token).await?, &group_name, &page).await
+                list::members(service, self.identify(asker, &username, &token).await?, &group_name, &page).await
             }
             Request::FindGroups { username, token, prefix, page } => {
-                self.identify(asker, username, &token).await?;
+                self.identify(asker, &username, &token).await?;
                 list::find_groups(service, &prefix, &page).await
             }
             Request::Sessions { username, token } => {
                 let own = Token::parse(&token).ok_or(Refusal::NotAuthenticated)?.hash();
-                list::sessions(service, self.identify(asker, username, &token).await?, &own).await
+                list::sessions(service, self.identify(asker, &username, &token).await?, &own).await
             }
             other => unreachable!("{:?} is handled elsewhere", other.action()),
         }
     }
 
     /// Whose token this is. This connection's own login is known; for others the writer is asked.
-    async fn identify(&self, asker: Asker, username: String, token: &Secret) -> Result<UserId, ServiceError> {
+    async fn identify(&self, asker: Asker, username: &str, token: &Secret<'_>) -> Result<UserId, ServiceError> {
         let author = self.author(username, token)?;
         if let Some(login) = self.login.as_ref().filter(|_| author.is_own_login)
-            && login.username.eq_ignore_ascii_case(&author.username)
+            && login.username.eq_ignore_ascii_case(username)
         {
             return Ok(login.user_id);
         }
@@ -249,7 +249,7 @@ impl Session {
         sequence: u64,
         asker: Asker,
         username: &str,
-        password: &Secret,
+        password: &Secret<'_>,
     ) -> Result<(), ServiceError> {
         if self.login.is_some() {
             return Err(ServiceError::LoggedInAlready);
@@ -264,13 +264,14 @@ impl Session {
         &mut self,
         sequence: u64,
         asker: Asker,
-        username: String,
-        token: &Secret,
+        username: &str,
+        token: &Secret<'_>,
     ) -> Result<(), ServiceError> {
         if self.login.is_some() {
             return Err(ServiceError::LoggedInAlready);
         }
         let token = Token::parse(token).ok_or(Refusal::NotAuthenticated)?;
+        let username = Username::parse(username).ok();
         let author = Author { username, token_hash: token.hash(), is_own_login: false };
         self.begin(sequence, asker, Draft::Resume { author }, token).await
     }
@@ -287,7 +288,7 @@ impl Session {
     }
 
     /// Turns version 2 on. The decoder does so too, for the same request.
-    fn welcome(&mut self, sequence: u64, version: i64, client: Option<String>) -> Result<(), ServiceError> {
+    fn welcome(&mut self, sequence: u64, version: i64, client: Option<&str>) -> Result<(), ServiceError> {
         if version < VERSION {
             return Err(ServiceError::Version);
         }
@@ -314,8 +315,8 @@ impl Session {
         &mut self,
         sequence: u64,
         asker: Asker,
-        username: String,
-        token: &Secret,
+        username: &str,
+        token: &Secret<'_>,
         after: Option<&str>,
     ) -> Result<(), ServiceError> {
         let author = self.author(username, token)?;
@@ -385,8 +386,8 @@ impl Session {
         }
     }
 
-    fn author(&self, username: String, token: &Secret) -> Result<Author, ServiceError> {
-        let token = Token::parse(token).ok_or(Refusal::NotAuthenticated)?;
+    fn author(&self, username: &str, token: &Secret<'_>) -> Result<Author, ServiceError> {
+        let (username, token) = (Username::parse(username).ok(), Token::parse(token).ok_or(Refusal::NotAuthenticated)?);
         // Nearly every request shows the token of its own connection's login, whose hash is there.
         match self.login.as_ref().filter(|login| login.token == token) {
             Some(login) => Ok(Author { username, token_hash: login.token_hash, is_own_login: true }),

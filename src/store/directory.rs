@@ -108,16 +108,13 @@ impl Directory {
     }
 
     /// The user who has this name now.
-    pub(super) fn find_user(&self, name: &str) -> Option<UserId> {
+    pub(super) fn find_user(&self, name: &Username) -> Option<UserId> {
         self.find_name(name).filter(|user_id| !self.user(*user_id).is_deleted)
     }
 
     /// The user who has this name, or had it.
-    pub(super) fn find_name(&self, name: &str) -> Option<UserId> {
-        match self.user_ids.get(name) {
-            None => self.user_ids.get(&name.to_ascii_lowercase()).copied(),
-            found => found.copied(),
-        }
+    pub(super) fn find_name(&self, name: &Username) -> Option<UserId> {
+        self.user_ids.get(name.key().as_str()).copied()
     }
 
     pub(super) fn user(&self, user_id: UserId) -> &User {
@@ -412,8 +409,8 @@ mod tests {
             ),
             before
         );
-        assert_eq!(directory.find_user("bob"), None);
+        assert_eq!(directory.find_user(&Username::parse("bob").unwrap()), None);
         assert_eq!(directory.find_group(&GroupName::parse("go").unwrap()), None);
-        assert_eq!(directory.find_user("ADA"), Some(ada));
+        assert_eq!(directory.find_user(&Username::parse("ADA").unwrap()), Some(ada));
     }
 }

@@ -8,8 +8,8 @@ use crate::domain::{Content, GroupId, GroupName, MessageId, Nonce, SessionId, To
 /// Who asks, as they say. Whether it is true is decided when the writer takes the draft, for a token may end meanwhile.
 #[derive(Debug, Clone)]
 pub struct Author {
-    /// In any case.
-    pub username: String,
+    /// In any case; `None` is a name that nobody can have.
+    pub username: Option<Username>,
     /// Of the token that came with the request.
     pub token_hash: TokenHash,
     /// Whether this is the token of the asking connection's own login. Such a login is in use, so it cannot expire.
@@ -26,16 +26,16 @@ pub enum Draft {
     LogIn { user_id: UserId, token_hash: TokenHash, new_password_hash: Option<String>, origin: Origin },
     /// The end of a session.
     LogOut { token_hash: TokenHash },
-    /// A user among one's contacts. `contact` is a name in any case; what nobody could be called nobody is called.
-    AddContact { author: Author, contact: String },
+    /// A user among one's contacts, by a name in any case. `None` is a name that nobody can have.
+    AddContact { author: Author, contact: Option<Username> },
     /// A group, owned and joined by its author.
     CreateGroup { author: Author, group_name: GroupName },
     /// A membership. `None` is a name that no group can have.
     JoinGroup { author: Author, group_name: Option<GroupName> },
     /// Whose token it is.
     Identify { author: Author },
-    /// A user not among one's contacts any more.
-    RemoveContact { author: Author, contact: String },
+    /// A user not among one's contacts any more, named as above.
+    RemoveContact { author: Author, contact: Option<Username> },
     /// The end of a membership.
     LeaveGroup { author: Author, group_name: Option<GroupName> },
     /// Up to where one has read a conversation.
@@ -52,8 +52,8 @@ pub enum Draft {
     Resume { author: Author },
     /// The place in the log from which a connection follows it.
     Sync { author: Author, after: After },
-    /// A message to one user.
-    Whisper { author: Author, recipient: String, content: Content, nonce: Option<Nonce> },
+    /// A message to one user, by a name in any case. `None` is a name that nobody can have.
+    Whisper { author: Author, recipient: Option<Username>, content: Content, nonce: Option<Nonce> },
     /// A message to the members of a group.
     MessageGroup { author: Author, group_name: Option<GroupName>, content: Content, nonce: Option<Nonce> },
     /// How far users have received the log; none of these moves a mark back.
@@ -93,11 +93,11 @@ pub struct Origin {
     pub client: Option<String>,
 }
 
-/// A conversation, by a name in any case. What nobody could be called nobody is called.
+/// A conversation, by a name in any case.
 #[derive(Debug, Clone)]
 pub enum Of {
-    /// Whispers with a user.
-    User(String),
+    /// Whispers with a user; `None` is a name that nobody can have.
+    User(Option<Username>),
     /// What is said in a group; `None` is a name that no group can have.
     Group(Option<GroupName>),
 }

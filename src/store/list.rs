@@ -11,7 +11,7 @@ use super::message::Target;
 use super::session::{self, SessionRow};
 use super::unread::{self, OwnGroup};
 use super::{Of, Store, StoreError, user};
-use crate::domain::{GroupName, TokenHash, UserId, Username};
+use crate::domain::{GroupName, TokenHash, UserId};
 
 /// A part of a list that is ordered by folded names.
 #[derive(Debug, Clone)]
@@ -36,11 +36,8 @@ impl<T: Send + 'static> Store<T> {
     ) -> Result<Option<History>, StoreError> {
         let mut conn = self.readers.acquire().await?;
         let target = match of {
-            Of::User(name) => match Username::parse(name) {
-                Ok(username) => user::find_id_by_key(&mut conn, &username.key()).await?.map(Target::User),
-                Err(_) => None,
-            },
-            Of::Group(None) => None,
+            Of::User(Some(name)) => user::find_id_by_key(&mut conn, name.key().as_str()).await?.map(Target::User),
+            Of::User(None) | Of::Group(None) => None,
             Of::Group(Some(name)) => group::find_own(&mut conn, user_id, name.key()).await?.map(Target::Group),
         };
         let Some(target) = target else { return Ok(None) };

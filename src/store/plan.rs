@@ -14,7 +14,7 @@ use super::draft::{After, Author, Draft, LoggedIn, Membership, Of, Outcome, Refu
 use super::message::{Earlier, Row, Target};
 use super::session::Session;
 use crate::config::DELIVERIES_PER_MESSAGE;
-use crate::domain::{Content, GroupId, MessageId, Nonce, Overdrawn, Rate, SessionId, TokenHash, UserId};
+use crate::domain::{Content, GroupId, MessageId, Nonce, Overdrawn, Rate, SessionId, TokenHash, UserId, Username};
 
 /// How a draft was decided: what is to be written, and by which ids.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ pub(super) fn plan(directory: &mut Directory, draft: &Draft, moment: Moment) -> 
 
 fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Plan, Refusal> {
     match draft {
-        Draft::Register { username, .. } => match directory.find_name(username.as_str()) {
+        Draft::Register { username, .. } => match directory.find_name(username) {
             Some(_) => Err(Refusal::UsernameTaken),
             None => Ok(Plan::InsertUser { user_id: directory.add_user(username), mark: directory.head() }),
         },
@@ -153,7 +153,7 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
         }
         Draft::AddContact { author, contact } => {
             let user_id = authenticate(directory, author, moment)?;
-            let contact_id = directory.find_user(contact).ok_or(Refusal::UnknownUser)?;
+            let contact_id = find_user(directory, contact.as_ref())?;
             if contact_id == user_id {
                 return Err(Refusal::OwnContact);
             }
@@ -162,7 +162,7 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
         Draft::Identify { author } => Ok(Plan::Identify(authenticate(directory, author, moment)?)),
         Draft::RemoveContact { author, contact } => {
             let user_id = authenticate(directory, author, moment)?;
-            let contact_id = directory.find_user(contact).ok_or(Refusal::UnknownUser)?;
+            let contact_id = find_user(directory, contact.as_ref())?;
             Ok(Plan::DeleteContact { user_id, contact_id })
         }
         Draft::LeaveGroup { author, group_name } => group::leave(directory, author, group_name.as_ref(), moment),
@@ -175,7 +175,7 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
         Draft::JoinGroup { author, group_name } => group::join(directory, author, group_name.as_ref(), moment),
         Draft::Whisper { author, recipient, content, nonce } => {
             let sender_id = authenticate(directory, author, moment)?;
-            let target = directory.find_user(recipient).map(Target::User).ok_or(Refusal::UnknownUser);
+            let target = find_user(directory, recipient.as_ref()).map(Target::User);
             repeat_or_send(directory, &Message { sender_id, target, content, nonce: nonce.as_ref() }, moment)
         }
         Draft::MessageGroup { author, group_name, content, nonce } => {
@@ -194,11 +194,17 @@ fn decide(directory: &mut Directory, draft: &Draft, moment: Moment) -> Result<Pl
 fn authenticate(directory: &mut Directory, author: &Author, moment: Moment) -> Result<UserId, Refusal> {
     let (session, username) = directory.session_with_name(&author.token_hash).ok_or(Refusal::NotAuthenticated)?;
     let is_expired = moment.now_ms - session.last_used_at_ms > moment.token_lifetime_ms;
-    if is_expired && !author.is_own_login || !username.eq_ignore_ascii_case(&author.username) {
+    let is_name = |shown: Username| username.eq_ignore_ascii_case(shown.as_str());
+    if is_expired && !author.is_own_login || !author.username.is_some_and(is_name) {
         return Err(Refusal::NotAuthenticated);
     }
     session.note_use(moment.now_ms);
     Ok(session.user_id)
+}
+
+/// The user who has this name now.
+fn find_user(directory: &Directory, name: Option<&Username>) -> Result<UserId, Refusal> {
+    name.and_then(|name| directory.find_user(name)).ok_or(Refusal::UnknownUser)
 }
 
 fn note_use(directory: &mut Directory, token_hash: &TokenHash, moment: Moment) {
@@ -284,7 +290,10 @@ fn mark_read(
 ) -> Result<Plan, Refusal> {
     let user_id = authenticate(directory, author, moment)?;
     let target = match of {
-        Of::User(name) => Target::User(directory.find_name(name).ok_or(Refusal::UnknownUser)?),
+        Of::User(name) => {
+            let user_id = name.as_ref().and_then(|name| directory.find_name(name));
+            Target::User(user_id.ok_or(Refusal::UnknownUser)?)
+        }
         Of::Group(name) => {
             let group_id = name.as_ref().and_then(|name| directory.find_group(name));
             let own = group_id.filter(|group_id| directory.is_member(user_id, *group_id));
@@ -424,7 +433,7 @@ fn name_target(directory: &Directory, target: Target) -> SentTo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{GroupName, Username};
+    use crate::domain::GroupName;
     use crate::store::Origin;
 
     fn moment() -> Moment {
@@ -440,7 +449,7 @@ mod tests {
         let user_id = directory.add_user(&username(name));
         let token_hash = TokenHash([u8::try_from(user_id.0).unwrap(); 32]);
         directory.add_session(token_hash, user_id, 0);
-        (user_id, Author { username: name.to_owned(), token_hash, is_own_login: false })
+        (user_id, Author { username: Some(username(name)), token_hash, is_own_login: false })
     }
 
     #[test]
@@ -513,8 +522,8 @@ mod tests {
     }
 
     fn whisper(author: &Author, recipient: &str) -> Draft {
-        let content = Content::parse("hello".to_owned(), 100).unwrap();
-        Draft::Whisper { author: author.clone(), recipient: recipient.to_owned(), content, nonce: None }
+        let content = Content::parse("hello", 100).unwrap();
+        Draft::Whisper { author: author.clone(), recipient: Some(username(recipient)), content, nonce: None }
     }
 
     fn overdrawn(plan: &Plan) -> Option<u64> {
@@ -551,7 +560,7 @@ mod tests {
             let user_id = directory.add_user(&username(&n.to_string()));
             directory.add_member(user_id, group_id);
         }
-        let content = Content::parse("hello".to_owned(), 100).unwrap();
+        let content = Content::parse("hello", 100).unwrap();
         let message = Draft::MessageGroup { author: ada, group_name: Some(group_name), content, nonce: None };
 
         let said: Vec<_> = (0..6).map(|_| overdrawn(&plan(&mut directory, &message, moment))).collect();
@@ -565,7 +574,7 @@ mod tests {
         let (mut directory, moment) = (Directory::default(), counting(Instant::now()));
         let (_, ada) = logged_in(&mut directory, "ada");
         let (_, eve) = logged_in(&mut directory, "eve");
-        let forged = Author { username: "ada".to_owned(), ..eve };
+        let forged = Author { username: Some(username("ada")), ..eve };
 
         for _ in 0..100 {
             let plan = plan(&mut directory, &whisper(&forged, "ada"), moment);

@@ -28,7 +28,8 @@ pub(super) async fn insert(
     password_hash: &str,
     now_ms: i64,
 ) -> Result<(), sqlx::Error> {
-    let (username, username_key) = (username.as_str(), username.key());
+    let key = username.key();
+    let (username, username_key) = (username.as_str(), key.as_str());
     sqlx::query!(
         "insert into users (user_id, username, username_key, password_hash, registered_at_ms) values (?, ?, ?, ?, ?)",
         user_id.0,

@@ -77,23 +77,24 @@ impl Device {
     }
 
     /// Registers and logs in; the token.
-    async fn log_in(&mut self, username: &str, wire: Wire) -> Secret {
+    async fn log_in(&mut self, username: &str, wire: Wire) -> Secret<'static> {
         let (username, password) = (username.to_owned(), Secret::new("correct horse"));
         let framing = wire.framing();
         if wire == Wire::Version2 {
             self.send(&hello()).await;
         }
-        let register = Request::Register { username: username.clone(), password: password.clone() };
+        let register = Request::Register { username: username.clone().into(), password: password.clone() };
         self.send(&register.encode(framing)).await;
         self.receive().await;
-        self.send(&Request::LogIn { username: username.clone(), password }.encode(framing)).await;
+        self.send(&Request::LogIn { username: username.clone().into(), password }.encode(framing)).await;
         let bytes = self.receive().await;
         let reply = ReplyDecoder::new(framing, bytes.len()).decode(&bytes, Some(Action::LogIn)).unwrap();
         let Some((FromServer::Response(Response::LoggedIn { token, .. }), _)) = reply else {
             panic!("{username} is not logged in: {reply:?}");
         };
         if wire == Wire::Version2 {
-            self.send(&Request::Sync { username, token: token.clone(), after: None }.encode(framing)).await;
+            self.send(&Request::Sync { username: username.into(), token: token.clone(), after: None }.encode(framing))
+                .await;
         }
         self.receive().await;
         token

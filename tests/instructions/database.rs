@@ -62,9 +62,9 @@ impl Database {
                 .await;
         });
         let whisper = || Draft::Whisper {
-            author: Author { username: "ada".to_owned(), token_hash, is_own_login: true },
-            recipient: "bob".to_owned(),
-            content: Content::parse(CONTENT.to_owned(), 1024).unwrap(),
+            author: Author { username: Username::parse("ada").ok(), token_hash, is_own_login: true },
+            recipient: Username::parse("bob").ok(),
+            content: Content::parse(CONTENT, 1024).unwrap(),
             nonce: None,
         };
         let mut batches = (0..=BATCHES).map(|_| (0..BATCH_DRAFTS).map(|_| whisper()).collect());

@@ -28,20 +28,20 @@ impl Wire {
     }
 
     /// A whisper from Ada to Bob.
-    pub(crate) fn whisper(self, token: &Secret, number: i64) -> Vec<u8> {
+    pub(crate) fn whisper(self, token: &Secret<'_>, number: i64) -> Vec<u8> {
         let request = Request::Whisper {
-            username: "ada".to_owned(),
+            username: "ada".into(),
             token: token.clone(),
-            recipient: "bob".to_owned(),
-            content: CONTENT.to_owned(),
-            nonce: (self == Self::Version2).then(|| format!("4be0643f-1d98-573b-97cd-{number:012}")),
+            recipient: "bob".into(),
+            content: CONTENT.into(),
+            nonce: (self == Self::Version2).then(|| format!("4be0643f-1d98-573b-97cd-{number:012}").into()),
         };
         request.encode(self.framing())
     }
 }
 
 pub(crate) fn hello() -> Vec<u8> {
-    Request::Hello { version: 2, client: Some("instructions".to_owned()) }.encode(Framing::Array)
+    Request::Hello { version: 2, client: Some("instructions".into()) }.encode(Framing::Array)
 }
 
 fn whispers(wire: Wire) -> (RequestDecoder, Vec<u8>) {

@@ -115,7 +115,7 @@ async fn only_who_is_logged_in_here_can_log_out_here() {
     let mut ada = server.register("ada").await;
     server.register("bob").await;
     let mut other = server.connect().await;
-    let log_out = |name: &str| Request::LogOut { username: name.to_owned() };
+    let log_out = |name: &'static str| Request::LogOut { username: name.into() };
     let why = Err("this connection is not logged in as that user".to_owned());
 
     assert_eq!(other.request(&log_out("ada")).await, why);

@@ -8,7 +8,7 @@ use chinwag::protocol::{Framing, Request, Response};
 use tokio::sync::watch;
 
 use crate::database;
-use crate::helpers::{with_nonce, within};
+use crate::helpers::within;
 use crate::program::{Process, scratch};
 
 const MESSAGES: usize = 200;
@@ -62,10 +62,10 @@ impl Line {
         Ok(())
     }
 
-    fn request(&self, nonce: &str) -> Request {
-        let Login { username, token, .. } = self.login.clone();
-        let (recipient, content) = (username.clone(), format!("with nonce {nonce}"));
-        with_nonce(Request::Whisper { username, token, recipient, content, nonce: None }, nonce)
+    fn request<'a>(&self, nonce: &'a str) -> Request<'a> {
+        let (username, token) = self.login.credentials();
+        let (recipient, content) = (username.clone(), format!("with nonce {nonce}").into());
+        Request::Whisper { username, token, recipient, content, nonce: Some(nonce.into()) }
     }
 }
 

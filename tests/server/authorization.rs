@@ -101,7 +101,7 @@ async fn an_action_of_version_2_is_done_for_whom_it_is_meant_and_for_nobody_else
         let head = server.register_2("observer").await.login().head.unwrap();
         for ((asker, login), expected) in askers(&server, expired, eve.login()).await.into_iter().zip(answers) {
             let before = database::texts(&server.database(), FACTS).await;
-            let answer = server.hello().await.ask(&later_request(action, login, &head)).await;
+            let answer = server.hello().await.ask(&later_request(action, &login, &head)).await;
             let answer = answer.map(drop).map_err(|refused| refused.code.unwrap());
             if answer != expected.map_err(str::to_owned) {
                 wrong.push(format!("{action:?}, {asker}: {answer:?} instead of {expected:?}"));
@@ -237,16 +237,16 @@ async fn connections(server: &TestServer) -> [(&'static str, TestClient); 6] {
     ]
 }
 
-fn request(action: Action, Login { username, token, .. }: Login) -> Request {
-    let password = Secret::new(PASSWORD);
-    let [bob, tea, hello] = ["bob", "tea", "hello"].map(str::to_owned);
+fn request(action: Action, login: &Login) -> Request<'static> {
+    let ((username, token), password) = (login.credentials(), Secret::new(PASSWORD));
+    let [bob, tea, hello] = ["bob", "tea", "hello"].map(Into::into);
     match action {
         Action::Register => Request::Register { username, password },
         Action::LogIn => Request::LogIn { username, password },
         Action::LogOut => Request::LogOut { username },
         Action::AddContact => Request::AddContact { username, token, contact: bob },
         Action::Whisper => Request::Whisper { username, token, recipient: bob, content: hello, nonce: None },
-        Action::CreateGroup => Request::CreateGroup { group_name: format!("of {username}"), username, token },
+        Action::CreateGroup => Request::CreateGroup { group_name: format!("of {username}").into(), username, token },
         Action::JoinGroup => Request::JoinGroup { username, token, group_name: tea },
         Action::MessageGroup => Request::MessageGroup { username, token, group_name: tea, content: hello, nonce: None },
         _ => panic!("{action:?} is not of version 1"),
@@ -254,9 +254,10 @@ fn request(action: Action, Login { username, token, .. }: Login) -> Request {
 }
 
 /// A request of version 2, of the group `tea` where it is of one.
-fn later_request(action: Action, Login { username, token, .. }: Login, head: &str) -> Request {
+fn later_request<'a>(action: Action, login: &Login, head: &'a str) -> Request<'a> {
+    let (username, token) = login.credentials();
     let (page, range, of) = (Page::default(), Range::default(), Conversation::Group("tea".to_owned()));
-    let [bob, tea, password] = ["bob", "tea", PASSWORD].map(str::to_owned);
+    let ([bob, tea], password) = (["bob", "tea"].map(Into::into), Secret::new(PASSWORD));
     match action {
         Action::Resume => Request::Resume { username, token },
         Action::Sync => Request::Sync { username, token, after: None },
@@ -267,15 +268,14 @@ fn later_request(action: Action, Login { username, token, .. }: Login, head: &st
         Action::Members => Request::Members { username, token, group_name: tea, page },
         Action::FindGroups => Request::FindGroups { username, token, prefix: tea, page },
         Action::LeaveGroup => Request::LeaveGroup { username, token, group_name: tea },
-        Action::MarkRead => Request::MarkRead { username, token, of, id: head.to_owned() },
+        Action::MarkRead => Request::MarkRead { username, token, of, id: head.into() },
         Action::Sessions => Request::Sessions { username, token },
-        Action::EndSession => Request::EndSession { username, token, session: "999".to_owned() },
+        Action::EndSession => Request::EndSession { username, token, session: "999".into() },
         Action::EndOtherSessions => Request::EndOtherSessions { username, token },
         Action::ChangePassword => {
-            let (password, new_password) = (password.clone().into(), password.into());
-            Request::ChangePassword { username, token, password, new_password }
+            Request::ChangePassword { username, token, password: password.clone(), new_password: password }
         }
-        Action::DeleteAccount => Request::DeleteAccount { username, token, password: password.into() },
+        Action::DeleteAccount => Request::DeleteAccount { username, token, password },
         _ => panic!("{action:?} is of version 1"),
     }
 }
@@ -305,7 +305,7 @@ async fn try_cell(
 ) -> Option<String> {
     let effects = if expected.is_ok() { effects(action, &login.username) } else { Vec::new() };
     let before = database::texts(&server.database(), FACTS).await;
-    let answer = connection.request(&request(action, login)).await;
+    let answer = connection.request(&request(action, &login)).await;
     let changes = changes(before, database::texts(&server.database(), FACTS).await);
     let is_right = answer == expected.map_err(str::to_owned) && changes == effects;
     (!is_right).then(|| format!(": {answer:?} and {changes:?} instead of {expected:?} and {effects:?}"))

@@ -225,7 +225,7 @@ async fn a_user_who_takes_nothing_is_answered_and_then_takes_everything() {
     let mut bob = server.register("bob").await;
     let ada = server.register_2("ada").await;
     for n in 0..BACKLOG {
-        bob.send(&bob.whisper_request("ada", &numbered(n))).await;
+        bob.send(&bob.whisper_request("ada", numbered(n))).await;
     }
     for _ in 0..BACKLOG {
         bob.next_response().await;

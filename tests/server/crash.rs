@@ -102,7 +102,15 @@ impl Person {
             let recipient = if n % 2 == 0 { self.friend } else { self.name };
             let (username, token, recipient) = (username.clone(), token.clone(), recipient.to_owned());
             let content = text(n);
-            client.send(&Request::Whisper { username, token, recipient, content, nonce: None }).await?;
+            client
+                .send(&Request::Whisper {
+                    username: username.into(),
+                    token,
+                    recipient: recipient.into(),
+                    content: content.into(),
+                    nonce: None,
+                })
+                .await?;
         }
         for n in 0..BURST {
             match client.next_response().await? {

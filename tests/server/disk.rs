@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use chinwag::client::{Client, ClientError, Login};
+use chinwag::client::{Client, ClientError};
 use chinwag::protocol::{Request, Response};
 
 use crate::helpers::{content, within};
@@ -89,12 +89,12 @@ impl Talk {
     }
 
     async fn whisper_many(&mut self, numbers: std::ops::Range<usize>) {
-        let Login { username, token, .. } = self.ada.login().unwrap().clone();
+        let (username, token) = self.ada.login().unwrap().credentials();
         let text = |n: usize| format!("{n:05}{}", "-".repeat(15_000));
         for n in numbers.clone() {
             let (username, token) = (username.clone(), token.clone());
-            let whisper =
-                Request::Whisper { username, token, recipient: "bob".to_owned(), content: text(n), nonce: None };
+            let (recipient, content) = ("bob".into(), text(n).into());
+            let whisper = Request::Whisper { username, token, recipient, content, nonce: None };
             self.ada.send(&whisper).await.unwrap();
         }
         for n in numbers {
@@ -264,7 +264,7 @@ async fn behind_a_disk_that_stalls_requests_are_refused_in_time_and_it_recovers_
     process.stop().await;
 }
 
-fn whisper_to_oneself(client: &Client, content: &str) -> Request {
-    let Login { username, token, .. } = client.login().unwrap().clone();
-    Request::Whisper { recipient: username.clone(), username, token, content: content.to_owned(), nonce: None }
+fn whisper_to_oneself<'a>(client: &Client, content: &'a str) -> Request<'a> {
+    let (username, token) = client.login().unwrap().credentials();
+    Request::Whisper { recipient: username.clone(), username, token, content: content.into(), nonce: None }
 }

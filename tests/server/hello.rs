@@ -6,11 +6,11 @@ use chinwag::protocol::{Framing, Request, Update};
 
 use crate::helpers::{PASSWORD, TestServer, refused};
 
-fn log_out_nobody() -> Request {
-    Request::LogOut { username: "nobody".to_owned() }
+fn log_out_nobody() -> Request<'static> {
+    Request::LogOut { username: "nobody".into() }
 }
 
-fn hello(version: i64) -> Request {
+fn hello(version: i64) -> Request<'static> {
     Request::Hello { version, client: None }
 }
 
@@ -51,7 +51,7 @@ async fn who_asks_for_an_older_version_or_asks_late_goes_on_in_version_1() {
     assert_eq!(too_late.why, "hello is the first request of a connection");
     for client in [&mut old, &mut late] {
         assert_eq!(client.ask(&log_out_nobody()).await.unwrap_err().code, None);
-        let resume = Request::Resume { username: "ada".to_owned(), token: "x".to_owned().into() };
+        let resume = Request::Resume { username: "ada".into(), token: "x".into() };
         assert_eq!(client.ask(&resume).await.unwrap_err().why, "there is no such action");
     }
 }
@@ -118,7 +118,7 @@ async fn only_a_token_that_lives_and_its_own_username_log_in_by_token() {
     let mut others = ada_login.clone();
     others.username = "bob".to_owned();
     let mut none = ada_login.clone();
-    none.token = "no token".to_owned().into();
+    none.token = "no token".into();
 
     for login in [&bob_login, &others, &none] {
         let refused = client.resume(login).await.unwrap_err();

@@ -1,5 +1,6 @@
 //! A server and clients that are easy to test with. Whatever waits here has a deadline that says what it waited for.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -294,7 +295,7 @@ impl TestClient {
     }
 
     /// Sends a request of which version 2 says more than that it is done, or refuses it with a code.
-    pub(crate) async fn ask(&mut self, request: &Request) -> Result<Response, Refused> {
+    pub(crate) async fn ask(&mut self, request: &Request<'_>) -> Result<Response, Refused> {
         match within("a response", self.client.ask(request)).await {
             Ok(response) => Ok(response),
             Err(ClientError::Refused(refused)) => Err(refused),
@@ -303,7 +304,7 @@ impl TestClient {
     }
 
     /// The id of a message that was accepted.
-    pub(crate) async fn accepted(&mut self, request: &Request) -> String {
+    pub(crate) async fn accepted(&mut self, request: &Request<'_>) -> String {
         match self.ask(request).await {
             Ok(Response::Accepted { id, .. }) => id,
             other => panic!("{other:?} is not the answer to a message in version 2"),
@@ -353,11 +354,11 @@ impl TestClient {
         self.try_message_group(group, content).await.unwrap();
     }
 
-    pub(crate) async fn request(&mut self, request: &Request) -> Result<(), String> {
+    pub(crate) async fn request(&mut self, request: &Request<'_>) -> Result<(), String> {
         refusal(within("a response", self.client.request(request)).await)
     }
 
-    pub(crate) async fn send(&mut self, request: &Request) {
+    pub(crate) async fn send(&mut self, request: &Request<'_>) {
         within("a request to be sent", self.client.send(request)).await.unwrap();
     }
 
@@ -429,40 +430,44 @@ impl TestClient {
     }
 
     /// Asks for something with this client's name and token.
-    pub(crate) async fn ask_as(
+    pub(crate) async fn ask_as<'a>(
         &mut self,
-        request: impl FnOnce(String, Secret) -> Request,
+        request: impl FnOnce(Cow<'static, str>, Secret<'static>) -> Request<'a>,
     ) -> Result<Response, Refused> {
-        let Login { username, token, .. } = self.login();
+        let (username, token) = self.login().credentials();
         self.ask(&request(username, token)).await
     }
 
     /// Has something done with this client's name and token.
-    pub(crate) async fn done_as(&mut self, request: impl FnOnce(String, Secret) -> Request) {
+    pub(crate) async fn done_as<'a>(
+        &mut self,
+        request: impl FnOnce(Cow<'static, str>, Secret<'static>) -> Request<'a>,
+    ) {
         assert_eq!(self.ask_as(request).await, Ok(Response::Done));
     }
 
     /// The code of a refusal.
-    pub(crate) async fn code_as(&mut self, request: impl FnOnce(String, Secret) -> Request) -> String {
+    pub(crate) async fn code_as<'a>(
+        &mut self,
+        request: impl FnOnce(Cow<'static, str>, Secret<'static>) -> Request<'a>,
+    ) -> String {
         self.ask_as(request).await.unwrap_err().code.unwrap()
     }
 
     /// What this client would send to whisper, as a request of its own.
-    pub(crate) fn whisper_request(&self, recipient: &str, content: &str) -> Request {
-        let Login { username, token, .. } = self.login();
-        Request::Whisper { username, token, recipient: recipient.to_owned(), content: content.to_owned(), nonce: None }
+    pub(crate) fn whisper_request<'a>(&self, recipient: &'a str, content: impl Into<Cow<'a, str>>) -> Request<'a> {
+        let (username, token) = self.login().credentials();
+        Request::Whisper { username, token, recipient: recipient.into(), content: content.into(), nonce: None }
     }
 
     /// What this client would send to say something to a group.
-    pub(crate) fn message_group_request(&self, group_name: &str, content: &str) -> Request {
-        let Login { username, token, .. } = self.login();
-        Request::MessageGroup {
-            username,
-            token,
-            group_name: group_name.to_owned(),
-            content: content.to_owned(),
-            nonce: None,
-        }
+    pub(crate) fn message_group_request<'a>(
+        &self,
+        group_name: &'a str,
+        content: impl Into<Cow<'a, str>>,
+    ) -> Request<'a> {
+        let (username, token) = self.login().credentials();
+        Request::MessageGroup { username, token, group_name: group_name.into(), content: content.into(), nonce: None }
     }
 }
 
@@ -486,9 +491,9 @@ pub(crate) fn stamp(update: &Update) -> &Stamp {
 }
 
 /// The same request with a nonce.
-pub(crate) fn with_nonce(mut request: Request, text: &str) -> Request {
+pub(crate) fn with_nonce<'a>(mut request: Request<'a>, text: impl Into<Cow<'a, str>>) -> Request<'a> {
     match &mut request {
-        Request::Whisper { nonce, .. } | Request::MessageGroup { nonce, .. } => *nonce = Some(text.to_owned()),
+        Request::Whisper { nonce, .. } | Request::MessageGroup { nonce, .. } => *nonce = Some(text.into()),
         other => panic!("{other:?} has no nonce"),
     }
     request

@@ -83,7 +83,7 @@ async fn of_a_group_one_reads_what_was_said_while_one_was_a_member() {
     bob.join_group("tea").await.unwrap();
     ada.message_group("tea", "one").await;
     bob.message_group("tea", "two").await;
-    bob.done_as(|username, token| Request::LeaveGroup { username, token, group_name: "TEA".to_owned() }).await;
+    bob.done_as(|username, token| Request::LeaveGroup { username, token, group_name: "TEA".into() }).await;
     ada.message_group("tea", "away").await;
     bob.join_group("tea").await.unwrap();
     ada.message_group("tea", "three").await;

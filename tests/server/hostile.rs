@@ -65,7 +65,7 @@ impl Scene {
 }
 
 async fn goes_on(raw: &mut RawClient, framing: Framing) {
-    let request = Request::LogOut { username: "witness".to_owned() };
+    let request = Request::LogOut { username: "witness".into() };
     raw.send(&request.encode(framing)).await;
     let expected = refused(framing, "this connection is not logged in as that user");
     assert_eq!(raw.receive(expected.len()).await, expected);
@@ -214,7 +214,7 @@ async fn a_request_that_comes_a_byte_at_a_time_is_answered() {
     for scene in Scene::both().await {
         for (framing, name) in [(Framing::Bare, "ada"), (Framing::Array, "bob")] {
             let mut raw = scene.raw().await;
-            let request = Request::Register { username: name.to_owned(), password: PASSWORD.to_owned().into() };
+            let request = Request::Register { username: name.into(), password: PASSWORD.into() };
 
             for byte in request.encode(framing) {
                 raw.send(&[byte]).await;

@@ -14,7 +14,7 @@ fn numbered(n: usize) -> String {
 async fn say(ada: &mut TestClient, numbers: std::ops::Range<usize>) {
     let mut open = 0;
     for n in numbers {
-        ada.send(&ada.message_group_request("rust", &numbered(n))).await;
+        ada.send(&ada.message_group_request("rust", numbered(n))).await;
         open += 1;
         if open == 50 {
             for _ in 0..std::mem::take(&mut open) {
@@ -96,8 +96,7 @@ async fn a_client_that_never_reads_its_responses_is_not_read_any_more_and_hurts_
     let server = TestServer::start().await;
     let mut ada = server.register("ada").await;
     let mut deaf = server.raw().await;
-    let request =
-        Request::LogIn { username: "nobody".to_owned(), password: "x".to_owned().into() }.encode(Framing::Bare);
+    let request = Request::LogIn { username: "nobody".into(), password: "x".into() }.encode(Framing::Bare);
     let burst = request.repeat(1000);
 
     let flood = async {

@@ -10,8 +10,8 @@ use crate::helpers::{PASSWORD, RawClient, TestServer, content, refused, within};
 const FRAMINGS: [Framing; 2] = [Framing::Bare, Framing::Array];
 const TOO_MANY: &str = "too many connections; try again in a minute";
 
-fn register(name: &str, password: &str) -> Request {
-    Request::Register { username: name.to_owned(), password: password.to_owned().into() }
+fn register<'a>(name: &'a str, password: &'a str) -> Request<'a> {
+    Request::Register { username: name.into(), password: password.into() }
 }
 
 /// A server with other limits.
@@ -20,7 +20,7 @@ async fn limited(adjust: impl FnOnce(&mut Limits)) -> TestServer {
 }
 
 async fn is_answered(raw: &mut RawClient, framing: Framing) {
-    let request = Request::LogOut { username: "nobody".to_owned() };
+    let request = Request::LogOut { username: "nobody".into() };
     raw.send(&request.encode(framing)).await;
     let expected = refused(framing, "this connection is not logged in as that user");
     assert_eq!(raw.receive(expected.len()).await, expected);
@@ -135,9 +135,9 @@ async fn a_bad_token_shows_nobody() {
     let server = limited(|limits| limits.stranger_deadline = Duration::from_secs(1)).await;
     let ada = server.register("ada").await;
     let mut login = ada.login();
-    login.token = "00000000-0000-4000-8000-000000000000".to_owned().into();
+    login.token = "00000000-0000-4000-8000-000000000000".into();
     let mut raw = server.raw().await;
-    let request = Request::AddContact { username: login.username, token: login.token, contact: "ada".to_owned() };
+    let request = Request::AddContact { username: login.username.into(), token: login.token, contact: "ada".into() };
 
     raw.send(&request.encode(Framing::Bare)).await;
 

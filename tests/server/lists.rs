@@ -24,7 +24,10 @@ async fn groups(client: &mut TestClient, page: Page) -> (Vec<OwnGroup>, bool) {
 
 async fn members(client: &mut TestClient, group: &str, page: Page) -> Vec<Member> {
     let group_name = group.to_owned();
-    match client.ask_as(|username, token| Request::Members { username, token, group_name, page }).await {
+    match client
+        .ask_as(|username, token| Request::Members { username, token, group_name: group_name.into(), page })
+        .await
+    {
         Ok(Response::Members(page)) => page.members,
         other => panic!("{other:?} are no members"),
     }
@@ -32,7 +35,7 @@ async fn members(client: &mut TestClient, group: &str, page: Page) -> Vec<Member
 
 async fn find_groups(client: &mut TestClient, prefix: &str, page: Page) -> (Vec<FoundGroup>, bool) {
     let prefix = prefix.to_owned();
-    match client.ask_as(|username, token| Request::FindGroups { username, token, prefix, page }).await {
+    match client.ask_as(|username, token| Request::FindGroups { username, token, prefix: prefix.into(), page }).await {
         Ok(Response::FoundGroups(page)) => (page.groups, page.more),
         other => panic!("{other:?} are no groups"),
     }
@@ -56,8 +59,8 @@ async fn contacts_come_by_name_with_who_is_online_and_can_be_removed() {
 
     let (first, more) = contacts(&mut ada, page(None, Some(3))).await;
     let (rest, none) = contacts(&mut ada, page(Some(&first[2].username), Some(3))).await;
-    ada.done_as(|username, token| Request::RemoveContact { username, token, contact: "BOB".to_owned() }).await;
-    ada.done_as(|username, token| Request::RemoveContact { username, token, contact: "bob".to_owned() }).await;
+    ada.done_as(|username, token| Request::RemoveContact { username, token, contact: "BOB".into() }).await;
+    ada.done_as(|username, token| Request::RemoveContact { username, token, contact: "bob".into() }).await;
     let (left, _) = contacts(&mut ada, Page::default()).await;
 
     assert_eq!((names(&first), more), (vec!["Abe", "Bob", "cyd"], true));
@@ -65,7 +68,7 @@ async fn contacts_come_by_name_with_who_is_online_and_can_be_removed() {
     assert_eq!(first.iter().map(|contact| contact.online).collect::<Vec<_>>(), [false, true, false]);
     assert!(first.iter().all(|contact| contact.last_seen.is_some()));
     assert_eq!(names(&left), ["Abe", "cyd", "dan"]);
-    let unknown = |username, token| Request::RemoveContact { username, token, contact: "nobody".to_owned() };
+    let unknown = |username, token| Request::RemoveContact { username, token, contact: "nobody".into() };
     assert_eq!(ada.code_as(unknown).await, "unknown_user");
     drop(bob);
 }
@@ -81,14 +84,14 @@ async fn groups_say_what_one_is_in_them_and_how_much_is_unread() {
     bob.create_group("Water").await.unwrap();
     let mut ids = Vec::new();
     for n in 0..3 {
-        ids.push(ada.accepted(&ada.message_group_request("tea", &n.to_string())).await);
+        ids.push(ada.accepted(&ada.message_group_request("tea", n.to_string())).await);
     }
     bob.message_group("tea", "one's own is not unread").await;
 
     let (before, _) = groups(&mut bob, Page::default()).await;
     let id = ids[1].clone();
     let of = Conversation::Group("TEA".to_owned());
-    bob.done_as(|username, token| Request::MarkRead { username, token, of, id }).await;
+    bob.done_as(|username, token| Request::MarkRead { username, token, of, id: id.into() }).await;
     let (after, _) = groups(&mut bob, Page::default()).await;
 
     let unread = |groups: &[OwnGroup]| groups.iter().map(|g| (g.group.clone(), g.role, g.unread)).collect::<Vec<_>>();
@@ -109,12 +112,12 @@ async fn a_read_mark_never_moves_back_and_ones_other_devices_are_told() {
     bob.join_group("tea").await.unwrap();
     let mut ids = Vec::new();
     for n in 0..3 {
-        ids.push(bob.accepted(&bob.message_group_request("tea", &n.to_string())).await);
+        ids.push(bob.accepted(&bob.message_group_request("tea", n.to_string())).await);
     }
     let tea = || Conversation::Group("tea".to_owned());
     let mark = |of: Conversation, id: &str| {
         let id = id.to_owned();
-        move |username, token| Request::MarkRead { username, token, of, id }
+        move |username, token| Request::MarkRead { username, token, of, id: id.into() }
     };
 
     ada.done_as(mark(tea(), &ids[2])).await;
@@ -154,7 +157,12 @@ async fn members_are_listed_for_members_alone() {
     assert_eq!(second, [member("Bob", Role::Member, false)]);
     for group_name in ["tea", "nowhere", ""] {
         let group_name = group_name.to_owned();
-        let request = |username, token| Request::Members { username, token, group_name, page: Page::default() };
+        let request = |username, token| Request::Members {
+            username,
+            token,
+            group_name: group_name.into(),
+            page: Page::default(),
+        };
         assert_eq!(eve.code_as(request).await, "not_a_member");
     }
 }
@@ -192,7 +200,7 @@ async fn what_changes_is_told_to_ones_other_connections() {
     server.register_2("Bob").await;
 
     ada.add_contact("bob").await.unwrap();
-    ada.done_as(|username, token| Request::RemoveContact { username, token, contact: "bob".to_owned() }).await;
+    ada.done_as(|username, token| Request::RemoveContact { username, token, contact: "bob".into() }).await;
 
     let username = "Bob".to_owned();
     for client in [&mut ada, &mut phone] {
@@ -217,7 +225,7 @@ async fn lists_are_for_whoever_has_the_token_on_any_connection() {
         |username, token| Request::Groups { username, token, page: Page::default() },
         |username, token| Request::Contacts { username, token, page: Page::default() },
         |username, token| Request::Sessions { username, token },
-        |username, token| Request::FindGroups { username, token, prefix: String::new(), page: Page::default() },
+        |username, token| Request::FindGroups { username, token, prefix: String::new().into(), page: Page::default() },
     ] {
         assert_eq!(other.code_as(request).await, "not_authenticated");
     }

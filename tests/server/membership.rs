@@ -6,12 +6,13 @@ use crate::helpers::{TestClient, TestServer, content};
 
 async fn leave(client: &mut TestClient, group: &str) {
     let group_name = group.to_owned();
-    client.done_as(|username, token| Request::LeaveGroup { username, token, group_name }).await;
+    client.done_as(|username, token| Request::LeaveGroup { username, token, group_name: group_name.into() }).await;
 }
 
 async fn owners(client: &mut TestClient, group: &str) -> Vec<String> {
     let group_name = group.to_owned();
-    let request = |username, token| Request::Members { username, token, group_name, page: Page::default() };
+    let request =
+        |username, token| Request::Members { username, token, group_name: group_name.into(), page: Page::default() };
     match client.ask_as(request).await {
         Ok(Response::Members(page)) => {
             page.members.into_iter().filter(|m| m.role == Role::Owner).map(|m| m.username).collect()
@@ -52,7 +53,7 @@ async fn who_leaves_hears_nothing_more_and_everybody_is_told() {
     assert_eq!(refused, "there is no such group, or you are not a member of it");
     for group in ["tea", "nowhere"] {
         let group_name = group.to_owned();
-        let again = |username, token| Request::LeaveGroup { username, token, group_name };
+        let again = |username, token| Request::LeaveGroup { username, token, group_name: group_name.into() };
         assert_eq!(bob.code_as(again).await, "not_a_member");
     }
 }

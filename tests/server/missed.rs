@@ -230,7 +230,7 @@ async fn a_broken_connection_loses_no_message_that_its_tcp_had_not_acknowledged(
 
     let text = "x".repeat(8 * 1024);
     for n in 0..MESSAGES {
-        ada.send(&ada.whisper_request("bob", &format!("{n} {text}"))).await;
+        ada.send(&ada.whisper_request("bob", format!("{n} {text}"))).await;
         if n % 50 == 49 {
             for _ in 0..50 {
                 ada.next_response().await;

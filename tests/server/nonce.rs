@@ -5,7 +5,7 @@ use chinwag::protocol::{Request, Response};
 use crate::database;
 use crate::helpers::{TestClient, TestServer, content, with_nonce};
 
-async fn code(client: &mut TestClient, request: &Request) -> String {
+async fn code(client: &mut TestClient, request: &Request<'_>) -> String {
     client.ask(request).await.unwrap_err().code.unwrap()
 }
 
@@ -34,7 +34,7 @@ async fn within_one_batch_too_a_nonce_is_one_message() {
     let server = TestServer::start().await;
     let mut ada = server.register_2("ada").await;
     let requests: Vec<Request> =
-        (0..60).map(|n| with_nonce(ada.whisper_request("ada", "again"), &(n / 5).to_string())).collect();
+        (0..60).map(|n| with_nonce(ada.whisper_request("ada", "again"), (n / 5).to_string())).collect();
 
     for request in &requests {
         ada.send(request).await;

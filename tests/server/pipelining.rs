@@ -1,6 +1,5 @@
 //! Many requests at once: answered in order, taking effect in order.
 
-use chinwag::client::Login;
 use chinwag::protocol::{Framing, Refused, Request, Response, Update};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,8 +18,8 @@ async fn requests_take_effect_and_are_answered_in_their_order() {
     for framing in [Framing::Bare, Framing::Array] {
         let server = TestServer::start().await;
         let mut ada = server.register_framed("ada", framing).await;
-        let Login { username, token, .. } = ada.login();
-        let group = |name: &str| (username.clone(), token.clone(), name.to_owned());
+        let (username, token) = ada.login().credentials();
+        let group = |name: &'static str| (username.clone(), token.clone(), name.into());
         let create = |(username, token, group_name)| Request::CreateGroup { username, token, group_name };
         let join = |(username, token, group_name)| Request::JoinGroup { username, token, group_name };
         let no_member = "there is no such group, or you are not a member of it";
@@ -40,7 +39,7 @@ async fn requests_take_effect_and_are_answered_in_their_order() {
                 ada.whisper_request("ada", "too late"),
                 refused("this username and token are not valid together; log in again"),
             ),
-            (Request::Register { username: "bob".to_owned(), password: PASSWORD.to_owned().into() }, DONE),
+            (Request::Register { username: "bob".into(), password: PASSWORD.into() }, DONE),
         ];
         for (request, _) in &steps {
             ada.send(request).await;
@@ -59,7 +58,7 @@ async fn a_thousand_requests_at_once_are_all_answered() {
     let mut bob = server.register("bob").await;
 
     for n in 0..1000 {
-        ada.send(&ada.whisper_request("bob", &n.to_string())).await;
+        ada.send(&ada.whisper_request("bob", n.to_string())).await;
     }
     for _ in 0..1000 {
         assert_eq!(ada.next_response().await, DONE);
@@ -77,10 +76,10 @@ async fn the_response_to_a_message_comes_before_its_own_update() {
     let token = log_in_raw(&mut raw).await;
 
     let request = Request::Whisper {
-        username: "ada".to_owned(),
+        username: "ada".into(),
         token: token.into(),
-        recipient: "ada".to_owned(),
-        content: "note".to_owned(),
+        recipient: "ada".into(),
+        content: "note".into(),
         nonce: None,
     };
     let update = whisper("ada", "note").encode(Framing::Bare);
@@ -94,7 +93,7 @@ async fn the_response_to_a_message_comes_before_its_own_update() {
 
 /// Logs ada in and returns her token.
 async fn log_in_raw(raw: &mut RawClient) -> String {
-    let request = Request::LogIn { username: "ada".to_owned(), password: PASSWORD.to_owned().into() };
+    let request = Request::LogIn { username: "ada".into(), password: PASSWORD.into() };
     raw.send(&request.encode(Framing::Bare)).await;
     let like = Response::LoggedIn { username: "ada".to_owned(), token: "x".repeat(36).into(), head: None };
     let response = raw.receive(like.encode(Framing::Bare).len()).await;
@@ -160,7 +159,7 @@ async fn what_was_sent_whole_is_answered_when_the_client_shuts_down_its_side() {
         let server = TestServer::start().await;
         let mut raw = server.raw().await;
         let register = |name: &str| {
-            let request = Request::Register { username: name.to_owned(), password: PASSWORD.to_owned().into() };
+            let request = Request::Register { username: name.into(), password: PASSWORD.into() };
             request.encode(framing)
         };
 

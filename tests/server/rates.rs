@@ -110,7 +110,8 @@ async fn slow(per_second: f64) -> TestServer {
 
 /// Sends `count` whispers to oneself without waiting for any answer.
 async fn flood(client: &mut TestClient, count: usize) {
-    let request = client.whisper_request(&client.login().username, "again");
+    let username = client.login().username;
+    let request = client.whisper_request(&username, "again");
     for _ in 0..count {
         client.send(&request).await;
     }

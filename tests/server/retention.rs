@@ -210,7 +210,7 @@ async fn a_slow_reader_is_told_of_what_was_deleted_before_it_could_come() {
     let server = TestServer::start().await;
     let mut ada = server.register_2("ada").await;
     let first = whisper(&mut ada, "ada", "first").await;
-    let request = ada.whisper_request("ada", &"x".repeat(16_000));
+    let request = ada.whisper_request("ada", "x".repeat(16_000));
     for n in 0..MESSAGES {
         ada.send(&request).await;
         if n % 50 == 49 {

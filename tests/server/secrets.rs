@@ -195,7 +195,7 @@ async fn say_by_no_token(bob: &mut Client, planted: &mut Planted) {
     planted.add_token(login.token.expose());
     bob.log_out().await.unwrap();
     for token in [&bogus, NO_TOKEN, login.token.expose()] {
-        bob.use_login(Login { token: Secret::new(token), ..login.clone() });
+        bob.use_login(Login { token: token.to_owned().into(), ..login.clone() });
         assert_refused(&bob.whisper("ada", REFUSED[1]).await);
     }
 }
@@ -211,8 +211,9 @@ async fn send_what_is_no_request(process: &Process, ada: &Login) {
     let mut unknown = log_in(UNKNOWN_ACTION).encode(Framing::Bare);
     unknown[1..6].copy_from_slice(b"logon");
     let too_long = log_in(&format!("{TOO_LONG}{}", "x".repeat(4096))).encode(Framing::Bare);
-    let Login { username, token, .. } = ada.clone();
-    let mut without_contact = Request::AddContact { username, token, contact: String::new() }.encode(Framing::Array);
+    let (username, token) = ada.credentials();
+    let mut without_contact =
+        Request::AddContact { username, token, contact: String::new().into() }.encode(Framing::Array);
     without_contact[0] -= 1;
     without_contact.pop();
     for (bytes, why) in [
@@ -231,8 +232,8 @@ async fn send_what_is_no_request(process: &Process, ada: &Login) {
     }
 }
 
-fn log_in(password: &str) -> Request {
-    Request::LogIn { username: "ada".to_owned(), password: Secret::new(password) }
+fn log_in(password: &str) -> Request<'_> {
+    Request::LogIn { username: "ada".into(), password: Secret::new(password) }
 }
 
 #[track_caller]

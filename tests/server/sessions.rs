@@ -1,5 +1,8 @@
 //! Version 2 of the wire: one's sessions, password and account.
 
+use std::borrow::Cow;
+
+use chinwag::domain::Secret;
 use chinwag::protocol::{Conversation, Page, Range, Request, Response, SessionEntry, Update};
 
 use crate::database;
@@ -14,12 +17,12 @@ async fn sessions(client: &mut TestClient) -> Vec<SessionEntry> {
     }
 }
 
-fn change(old: &str, new: &str) -> impl FnOnce(String, chinwag::domain::Secret) -> Request + use<> {
+fn change(old: &str, new: &str) -> impl FnOnce(Cow<'static, str>, Secret<'static>) -> Request<'static> + use<> {
     let (password, new_password) = (old.to_owned().into(), new.to_owned().into());
     |username, token| Request::ChangePassword { username, token, password, new_password }
 }
 
-fn delete(password: &str) -> impl FnOnce(String, chinwag::domain::Secret) -> Request + use<> {
+fn delete(password: &str) -> impl FnOnce(Cow<'static, str>, Secret<'static>) -> Request<'static> + use<> {
     let password = password.to_owned().into();
     |username, token| Request::DeleteAccount { username, token, password }
 }
@@ -48,7 +51,7 @@ async fn sessions_say_where_and_by_what_they_were_begun_and_can_be_ended() {
 
     let list = sessions(&mut ada).await;
     let session = list[1].session.clone();
-    ada.done_as(|username, token| Request::EndSession { username, token, session }).await;
+    ada.done_as(|username, token| Request::EndSession { username, token, session: session.into() }).await;
 
     assert_eq!(list.iter().map(|entry| entry.own).collect::<Vec<_>>(), [true, false, false]);
     assert_eq!(
@@ -65,12 +68,15 @@ async fn sessions_say_where_and_by_what_they_were_begun_and_can_be_ended() {
         [(&*list[0].session, "own_session"), (&*list[1].session, "unknown_session"), ("x", "unknown_session")]
     {
         let session = session.to_owned();
-        assert_eq!(ada.code_as(|username, token| Request::EndSession { username, token, session }).await, code);
+        assert_eq!(
+            ada.code_as(|username, token| Request::EndSession { username, token, session: session.into() }).await,
+            code
+        );
     }
     let mut bob = server.register_2("bob").await;
     let session = list[0].session.clone();
     assert_eq!(
-        bob.code_as(|username, token| Request::EndSession { username, token, session }).await,
+        bob.code_as(|username, token| Request::EndSession { username, token, session: session.into() }).await,
         "unknown_session"
     );
 }

@@ -185,7 +185,7 @@ async fn synced_comes_at_its_place_while_people_go_on_talking() {
     let server = TestServer::start_with(|config| config.limits.outbox_bytes = 64 * 1024).await;
     let mut ada = server.register_2("ada").await;
     let mut bob = server.register_2("bob").await;
-    let request = bob.whisper_request("ada", &"x".repeat(300));
+    let request = bob.whisper_request("ada", "x".repeat(300));
     for _ in 0..BACKLOG {
         bob.send(&request).await;
     }
@@ -222,6 +222,6 @@ async fn synced_comes_at_its_place_while_people_go_on_talking() {
     assert!(synced.is_some() && ids.last() == Some(&last));
     let numbers: Vec<usize> = ids.iter().map(|id| id.split_once('-').unwrap().1.parse().unwrap()).collect();
     assert_eq!(numbers, (1..=BACKLOG + 302).collect::<Vec<_>>());
-    let wrong = Request::Sync { after: None, username: "ada".to_owned(), token: "x".to_owned().into() };
+    let wrong = Request::Sync { after: None, username: "ada".into(), token: "x".into() };
     assert_eq!(ada.ask(&wrong).await.unwrap_err().code.as_deref(), Some("not_authenticated"));
 }

@@ -65,7 +65,7 @@ impl People {
 
     /// Registers one user.
     pub(crate) async fn register(&self, index: usize) -> Result<(), BenchError> {
-        let request = Request::Register { username: self.username(index), password: Secret::new(PASSWORD) };
+        let request = Request::Register { username: self.username(index).into(), password: Secret::new(PASSWORD) };
         self.connect().await?.ask(&request).await.map(drop)
     }
 
@@ -81,7 +81,7 @@ impl People {
     /// A connection on which a user is logged in by password.
     pub(crate) async fn log_in(&self, index: usize) -> Result<Present, BenchError> {
         let mut wire = self.connect().await?;
-        let request = Request::LogIn { username: self.username(index), password: Secret::new(PASSWORD) };
+        let request = Request::LogIn { username: self.username(index).into(), password: Secret::new(PASSWORD) };
         let login = wire.log_in(&request).await?;
         Ok(Present { wire, login })
     }
@@ -89,12 +89,14 @@ impl People {
 
 impl Present {
     pub(crate) async fn create_group(&mut self, group_name: String) -> Result<(), BenchError> {
-        let Login { username, token, .. } = self.login.clone();
+        let group_name = group_name.into();
+        let (username, token) = self.login.credentials();
         self.wire.ask(&Request::CreateGroup { username, token, group_name }).await.map(drop)
     }
 
     pub(crate) async fn join_group(&mut self, group_name: String) -> Result<(), BenchError> {
-        let Login { username, token, .. } = self.login.clone();
+        let group_name = group_name.into();
+        let (username, token) = self.login.credentials();
         self.wire.ask(&Request::JoinGroup { username, token, group_name }).await.map(drop)
     }
 }

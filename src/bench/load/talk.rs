@@ -252,11 +252,13 @@ async fn join_groups(cast: &Cast, people: &People, present: &mut Vec<Present>) -
 
 /// What somebody says to somebody.
 pub(crate) fn template(people: &People, login: &Login, to: To, content_bytes: usize) -> Template {
-    let Login { username, token, .. } = login.clone();
+    let (username, token) = login.credentials();
     Template::new(content_bytes, people.version, |content, nonce| match to {
-        To::User(index) => Request::Whisper { username, token, recipient: people.username(index), content, nonce },
+        To::User(index) => {
+            Request::Whisper { username, token, recipient: people.username(index).into(), content, nonce }
+        }
         To::Group(index) => {
-            Request::MessageGroup { username, token, group_name: people.group_name(index), content, nonce }
+            Request::MessageGroup { username, token, group_name: people.group_name(index).into(), content, nonce }
         }
     })
 }

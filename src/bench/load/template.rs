@@ -1,5 +1,7 @@
 //! A request that is encoded once; of each message only the mark and the nonce are written anew.
 
+use std::borrow::Cow;
+
 use super::content::{FILLER, Mark, write_hex};
 use crate::protocol::{Framing, Request};
 
@@ -20,11 +22,11 @@ impl Template {
     pub(crate) fn new(
         content_bytes: usize,
         version: u8,
-        request: impl FnOnce(String, Option<String>) -> Request,
+        request: impl FnOnce(Cow<'static, str>, Option<Cow<'static, str>>) -> Request<'static>,
     ) -> Self {
         let content = char::from(FILLER).to_string().repeat(content_bytes);
-        let nonce = (version > 1).then(|| NONCE.to_owned());
-        let bytes = request(content.clone(), nonce.clone()).encode(Framing::Array);
+        let nonce = (version > 1).then_some(NONCE);
+        let bytes = request(content.clone().into(), nonce.map(Into::into)).encode(Framing::Array);
         let content_at = find(&bytes, content.as_bytes()).expect("a request to say something has its content");
         let nonce_at = nonce.and_then(|nonce| find(&bytes, nonce.as_bytes()));
         Self { bytes, content_at, content_bytes, nonce_at }
@@ -63,20 +65,25 @@ mod tests {
     use super::*;
     use crate::domain::Secret;
 
-    fn whisper(content: String, nonce: Option<String>) -> Request {
-        let username = "ada".to_owned();
-        Request::Whisper { username, token: Secret::new("token"), recipient: "bob".to_owned(), content, nonce }
+    fn whisper(content: Cow<'static, str>, nonce: Option<Cow<'static, str>>) -> Request<'static> {
+        Request::Whisper {
+            username: "ada".into(),
+            token: Secret::new("token"),
+            recipient: "bob".into(),
+            content,
+            nonce,
+        }
     }
 
     #[test]
     fn what_is_written_is_the_request_with_the_mark_in_its_content() {
-        for (version, nonce) in [(1, None), (2, Some("0000000300000004".to_owned()))] {
+        for (version, nonce) in [(1, None), (2, Some("0000000300000004".into()))] {
             let template = Template::new(40, version, whisper);
             let mark = Mark { lane: 3, sequence: 4, at_ns: 5 };
             let mut bytes = b"before".to_vec();
             template.write(mark, &mut bytes);
 
-            let content = "00000003000000040000000000000005........".to_owned();
+            let content = "00000003000000040000000000000005........".into();
             assert_eq!(bytes[6..], whisper(content, nonce).encode(Framing::Array));
             assert_eq!(Mark::read(&bytes[6 + template.content_at..][..40]), Some(mark));
         }

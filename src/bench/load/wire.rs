@@ -13,7 +13,6 @@ use tokio::time::timeout;
 use super::scanner::{Scanned, scan};
 use crate::bench::error::BenchError;
 use crate::client::Login;
-use crate::domain::Secret;
 use crate::protocol::{Action, Framing, FromServer, Refused, ReplyDecoder, Request, Response, Update, VERSION};
 
 /// How long a request outside the measurement may take: hashing passwords for many users takes its time.
@@ -148,13 +147,13 @@ impl Wire {
     }
 
     /// Sends one request and waits for its success, while no other is under way and no update can come.
-    pub(crate) async fn ask(&mut self, request: &Request) -> Result<Response, BenchError> {
+    pub(crate) async fn ask(&mut self, request: &Request<'_>) -> Result<Response, BenchError> {
         let responses = self.ask_all(std::slice::from_ref(request)).await?;
         Ok(responses.into_iter().next().expect("one request has one response"))
     }
 
     /// The same for several requests, which are sent together.
-    pub(crate) async fn ask_all(&mut self, requests: &[Request]) -> Result<Vec<Response>, BenchError> {
+    pub(crate) async fn ask_all(&mut self, requests: &[Request<'_>]) -> Result<Vec<Response>, BenchError> {
         for request in requests {
             self.output.extend(request.encode(Framing::Array));
         }
@@ -182,11 +181,11 @@ impl Wire {
     /// Turns version 2 on.
     pub(crate) async fn hello(&mut self) -> Result<(), BenchError> {
         let client = concat!("chinwag-bench/", env!("CARGO_PKG_VERSION"));
-        self.ask(&Request::Hello { version: VERSION, client: Some(client.to_owned()) }).await.map(drop)
+        self.ask(&Request::Hello { version: VERSION, client: Some(client.into()) }).await.map(drop)
     }
 
     /// Logs in, by `login` or `resume`.
-    pub(crate) async fn log_in(&mut self, request: &Request) -> Result<Login, BenchError> {
+    pub(crate) async fn log_in(&mut self, request: &Request<'_>) -> Result<Login, BenchError> {
         debug_assert!(matches!(request.action(), Action::LogIn | Action::Resume));
         match self.ask(request).await? {
             Response::LoggedIn { username, token, head } => Ok(Login { username, token, head }),
@@ -196,8 +195,8 @@ impl Wire {
 
     /// From now on messages come, from after `after`.
     pub(crate) async fn sync(&mut self, login: &Login, after: Option<String>) -> Result<(), BenchError> {
-        let (username, token): (String, Secret) = (login.username.clone(), login.token.clone());
-        self.ask(&Request::Sync { username, token, after }).await.map(drop)
+        let (username, token) = login.credentials();
+        self.ask(&Request::Sync { username, token, after: after.map(Into::into) }).await.map(drop)
     }
 }
 

@@ -64,7 +64,7 @@ impl Backlog {
 
     /// A connection on which the reader is logged in.
     pub(super) async fn connect(&self) -> Result<(Wire, Login), BenchError> {
-        let Login { username, token, .. } = self.reader.clone();
+        let (username, token) = self.reader.credentials();
         let mut wire = self.people.connect().await?;
         let login = wire.log_in(&Request::Resume { username, token }).await?;
         Ok((wire, login))
@@ -78,17 +78,17 @@ async fn say(
     count: u32,
     content_bytes: usize,
 ) -> Result<Vec<String>, BenchError> {
-    let Login { username, token, .. } = talker.login.clone();
+    let (username, token) = talker.login.credentials();
     let whisper = |sequence| {
         let mut content = vec![FILLER; content_bytes.max(MARK_BYTES)];
         Mark { lane, sequence, at_ns: 0 }.write(&mut content);
-        let content = String::from_utf8(content).expect("a content of the load is ASCII");
-        let (username, token, recipient) = (username.clone(), token.clone(), recipient.clone());
+        let content = String::from_utf8(content).expect("a content of the load is ASCII").into();
+        let (username, token, recipient) = (username.clone(), token.clone(), recipient.as_str().into());
         Request::Whisper { username, token, recipient, content, nonce: None }
     };
     let (mut ids, mut sequences) = (Vec::new(), (0..count).peekable());
     while sequences.peek().is_some() {
-        let requests: Vec<Request> = sequences.by_ref().take(AT_ONCE as usize).map(whisper).collect();
+        let requests: Vec<Request<'_>> = sequences.by_ref().take(AT_ONCE as usize).map(whisper).collect();
         for response in talker.wire.ask_all(&requests).await? {
             match response {
                 Response::Accepted { id, .. } => ids.push(id),

@@ -37,7 +37,7 @@ impl Crowd {
 
     /// One more connection, which receives what is said from now on.
     pub(super) async fn connect(&self, index: usize) -> Result<Wire, BenchError> {
-        let Login { username, token, .. } = self.logins[index % self.logins.len()].clone();
+        let (username, token) = self.logins[index % self.logins.len()].credentials();
         let mut wire = self.people.connect().await?;
         let login = wire.log_in(&Request::Resume { username, token }).await?;
         wire.sync(&login, login.head.clone()).await?;

@@ -102,7 +102,7 @@ impl Reader {
         let lane = self.chance.below(backlog.ids.len());
         let ids = &backlog.ids[lane];
         let before = PAGE + self.chance.below(ids.len() - PAGE);
-        let Login { username, token, .. } = self.login.clone();
+        let (username, token) = self.login.credentials();
         let of = Conversation::With(backlog.talker(lane));
         let range = Range { before: Some(ids[before].clone()), after: None, limit: Some(PAGE as i64) };
         match self.wire.ask(&Request::History { username, token, of, range }).await? {

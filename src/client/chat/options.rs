@@ -34,14 +34,14 @@ pub enum Credentials {
         /// In whichever case.
         username: String,
         /// The user's.
-        password: Secret,
+        password: Secret<'static>,
     },
     /// Of an earlier login.
     Token {
         /// In whichever case.
         username: String,
         /// The login's.
-        token: Secret,
+        token: Secret<'static>,
     },
 }
 

@@ -59,12 +59,16 @@ impl Outgoing {
         Self { nonce: Uuid::new_v4().to_string(), conversation, content: content.into() }
     }
 
-    pub(super) fn request(&self, username: &str, token: &Secret) -> Request {
-        let (username, token) = (username.to_owned(), token.clone());
-        let (content, nonce) = (self.content.clone(), Some(self.nonce.clone()));
-        match self.conversation.clone() {
-            Conversation::With(recipient) => Request::Whisper { username, token, recipient, content, nonce },
-            Conversation::Group(group_name) => Request::MessageGroup { username, token, group_name, content, nonce },
+    pub(super) fn request<'a>(&'a self, username: &'a str, token: &Secret<'a>) -> Request<'a> {
+        let (username, token) = (username.into(), token.clone());
+        let (content, nonce) = (self.content.as_str().into(), Some(self.nonce.as_str().into()));
+        match &self.conversation {
+            Conversation::With(recipient) => {
+                Request::Whisper { username, token, recipient: recipient.into(), content, nonce }
+            }
+            Conversation::Group(group_name) => {
+                Request::MessageGroup { username, token, group_name: group_name.into(), content, nonce }
+            }
         }
     }
 }

@@ -68,11 +68,11 @@ const NOT_UTF8: &[&[u8]] = &[
 
 const CLAIMS_OF_4_GIB: [u8; 5] = [0xdb, 0xc6, 0xc9, 0xdd, 0xdf];
 
-fn log_out() -> Request {
-    Request::LogOut { username: "ada".to_owned() }
+fn log_out() -> Request<'static> {
+    Request::LogOut { username: "ada".into() }
 }
 
-fn decode_with_one_more(framing: Framing, bytes: &[u8]) -> Vec<Result<Request, CodecError>> {
+fn decode_with_one_more(framing: Framing, bytes: &[u8]) -> Vec<Result<Request<'static>, CodecError>> {
     decode_requests(framing, [bytes, &log_out().encode(framing)])
 }
 

@@ -24,8 +24,8 @@ pub(super) struct Block {
 }
 
 #[derive(Debug)]
-enum Message {
-    Request(Request),
+enum Message<'a> {
+    Request(Request<'a>),
     Reply { awaited: Option<Action>, reply: FromServer },
 }
 
@@ -62,7 +62,7 @@ fn action(name: &str) -> Action {
 }
 
 impl Block {
-    fn message(&self) -> Message {
+    fn message(&self) -> Message<'_> {
         let objects = self.json.as_array().unwrap();
         match self.head.split_once(" to ") {
             None if self.head == "request" => Message::Request(read_request(objects)),
@@ -114,7 +114,7 @@ fn text(object: &Value) -> String {
     object.as_str().unwrap().to_owned()
 }
 
-fn read_request(objects: &[Value]) -> Request {
+fn read_request(objects: &[Value]) -> Request<'_> {
     let action = action(objects[0].as_str().unwrap());
     assert_eq!(objects.len(), 1 + action.arity(), "{objects:?}");
     request(action, std::array::from_fn(|place| objects.get(1 + place).map(text).unwrap_or_default()))

@@ -7,11 +7,13 @@ mod properties;
 mod vectors;
 mod version_2;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::{
     Action, CodecError, Framing, FromServer, Refused, ReplyDecoder, Request, RequestDecoder, RequestLimits, Response,
 };
+use crate::domain::Secret;
 
 const MAX_BYTES: usize = 65_536;
 
@@ -23,7 +25,7 @@ const FRAMINGS: [Framing; 2] = [Framing::Bare, Framing::Array];
 fn decode_requests<'a>(
     framing: Framing,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> Vec<Result<Request, CodecError>> {
+) -> Vec<Result<Request<'static>, CodecError>> {
     decode_requests_within(framing, LIMITS, true, pieces)
 }
 
@@ -33,12 +35,18 @@ fn decode_requests_within<'a>(
     limits: RequestLimits,
     is_known: bool,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> Vec<Result<Request, CodecError>> {
+) -> Vec<Result<Request<'static>, CodecError>> {
     let mut decoder = RequestDecoder::new(framing, limits);
-    let (mut input, mut start, mut decoded) = (Vec::new(), 0, Vec::new());
+    let (mut input, mut ends) = (Vec::new(), Vec::new());
     for piece in pieces {
         input.extend_from_slice(piece);
-        while let Some((request, length)) = decoder.decode(&input[start..], is_known) {
+        ends.push(input.len());
+    }
+    // For as long as the process runs: what is decoded borrows from it.
+    let input: &'static [u8] = input.leak();
+    let (mut start, mut decoded) = (0, Vec::new());
+    for end in ends {
+        while let Some((request, length)) = decoder.decode(&input[start..end], is_known) {
             start += length;
             let is_over = request.as_ref().is_err_and(|err| err.ends_connection(framing));
             decoded.push(request);
@@ -73,20 +81,19 @@ fn decode_replies<'a>(
 }
 
 /// `action` with its first arguments from `texts`.
-fn request(action: Action, texts: [String; 4]) -> Request {
-    let [username, second, third, fourth] = texts;
+fn request(action: Action, texts: [String; 4]) -> Request<'static> {
+    let [username, second, third, fourth] = texts.map(Cow::<str>::Owned);
+    let (password, token) = (Secret::new(second.clone()), Secret::new(second));
     match action {
-        Action::Register => Request::Register { username, password: second.into() },
-        Action::LogIn => Request::LogIn { username, password: second.into() },
+        Action::Register => Request::Register { username, password },
+        Action::LogIn => Request::LogIn { username, password },
         Action::LogOut => Request::LogOut { username },
-        Action::AddContact => Request::AddContact { username, token: second.into(), contact: third },
-        Action::Whisper => {
-            Request::Whisper { username, token: second.into(), recipient: third, content: fourth, nonce: None }
-        }
-        Action::CreateGroup => Request::CreateGroup { username, token: second.into(), group_name: third },
-        Action::JoinGroup => Request::JoinGroup { username, token: second.into(), group_name: third },
+        Action::AddContact => Request::AddContact { username, token, contact: third },
+        Action::Whisper => Request::Whisper { username, token, recipient: third, content: fourth, nonce: None },
+        Action::CreateGroup => Request::CreateGroup { username, token, group_name: third },
+        Action::JoinGroup => Request::JoinGroup { username, token, group_name: third },
         Action::MessageGroup => {
-            Request::MessageGroup { username, token: second.into(), group_name: third, content: fourth, nonce: None }
+            Request::MessageGroup { username, token, group_name: third, content: fourth, nonce: None }
         }
         _ => panic!("{action:?} is not of version 1"),
     }

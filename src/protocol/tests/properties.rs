@@ -13,7 +13,7 @@ fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![3 => any::<String>(), 1 => long]
 }
 
-fn any_request() -> impl Strategy<Value = Request> {
+fn any_request() -> impl Strategy<Value = Request<'static>> {
     (select(&Action::VERSION_1[..]), [any_text(), any_text(), any_text(), any_text()])
         .prop_map(|(action, texts)| request(action, texts))
 }

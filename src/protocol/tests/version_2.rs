@@ -11,38 +11,35 @@ use crate::protocol::{
     Page, Range, Role, Said, SessionEntry, SessionList, Stamp, Update, Welcome, WireLimits,
 };
 
-fn hello(version: i64) -> Request {
-    Request::Hello { version, client: Some("tests/1.0".to_owned()) }
+fn hello(version: i64) -> Request<'static> {
+    Request::Hello { version, client: Some("tests/1.0".into()) }
 }
 
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![any::<String>(), (0..300_usize).prop_map(|length| "x".repeat(length))]
 }
 
-fn any_request() -> impl Strategy<Value = Request> {
+fn any_argument() -> impl Strategy<Value = Cow<'static, str>> {
+    any_text().prop_map(Cow::Owned)
+}
+
+fn any_request() -> impl Strategy<Value = Request<'static>> {
     let texts = || [any_text(), any_text(), any_text(), any_text()];
-    let version_1 = (proptest::sample::select(&Action::VERSION_1[..]), texts());
-    let optional = || proptest::option::of(any_text());
+    let arguments = || [any_argument(), any_argument(), any_argument()];
+    let token = || any_text().prop_map(Secret::from);
+    let optional = || proptest::option::of(any_argument());
     prop_oneof![
-        version_1.prop_map(|(action, texts)| request(action, texts)),
-        (texts(), optional()).prop_map(|([username, token, recipient, content], nonce)| Request::Whisper {
-            username,
-            token: token.into(),
-            recipient,
-            content,
-            nonce
+        (proptest::sample::select(&Action::VERSION_1[..]), texts()).prop_map(|(action, texts)| request(action, texts)),
+        (arguments(), token(), optional()).prop_map(|([username, recipient, content], token, nonce)| {
+            Request::Whisper { username, token, recipient, content, nonce }
         }),
-        (texts(), optional()).prop_map(|([username, token, group_name, content], nonce)| Request::MessageGroup {
-            username,
-            token: token.into(),
-            group_name,
-            content,
-            nonce
+        (arguments(), token(), optional()).prop_map(|([username, group_name, content], token, nonce)| {
+            Request::MessageGroup { username, token, group_name, content, nonce }
         }),
-        (any_text(), any_text()).prop_map(|(username, token)| Request::Resume { username, token: token.into() }),
-        (any_text(), any_text(), optional()).prop_map(|(username, token, after)| Request::Sync {
+        (any_argument(), token()).prop_map(|(username, token)| Request::Resume { username, token }),
+        (any_argument(), token(), optional()).prop_map(|(username, token, after)| Request::Sync {
             username,
-            token: token.into(),
+            token,
             after
         }),
         any_later_request(),
@@ -54,7 +51,7 @@ fn any_conversation() -> impl Strategy<Value = Conversation> {
 }
 
 /// Those that came after version 2 was on.
-fn any_later_request() -> impl Strategy<Value = Request> {
+fn any_later_request() -> impl Strategy<Value = Request<'static>> {
     let optional = || proptest::option::of(any_text());
     let page = (optional(), proptest::option::of(any::<i64>())).prop_map(|(after, limit)| Page { after, limit });
     let range = (optional(), optional(), proptest::option::of(any::<i64>())).prop_map(|(before, after, limit)| Range {
@@ -63,29 +60,24 @@ fn any_later_request() -> impl Strategy<Value = Request> {
         limit,
     });
     let actions = proptest::sample::select(&Action::VERSION_2[3..]);
-    (actions, [any_text(), any_text(), any_text(), any_text()], any_conversation(), range, page).prop_map(
-        |(action, [username, token, third, fourth], of, range, page)| {
-            let token = token.into();
-            match action {
-                Action::History => Request::History { username, token, of, range },
-                Action::Contacts => Request::Contacts { username, token, page },
-                Action::RemoveContact => Request::RemoveContact { username, token, contact: third },
-                Action::Groups => Request::Groups { username, token, page },
-                Action::Members => Request::Members { username, token, group_name: third, page },
-                Action::FindGroups => Request::FindGroups { username, token, prefix: third, page },
-                Action::LeaveGroup => Request::LeaveGroup { username, token, group_name: third },
-                Action::MarkRead => Request::MarkRead { username, token, of, id: third },
-                Action::Sessions => Request::Sessions { username, token },
-                Action::EndSession => Request::EndSession { username, token, session: third },
-                Action::EndOtherSessions => Request::EndOtherSessions { username, token },
-                Action::ChangePassword => {
-                    Request::ChangePassword { username, token, password: third.into(), new_password: fourth.into() }
-                }
-                Action::DeleteAccount => Request::DeleteAccount { username, token, password: third.into() },
-                other => panic!("{other:?} is with the others"),
-            }
-        },
-    )
+    let secrets = || any_text().prop_map(Secret::from);
+    (actions, any_argument(), [secrets(), secrets(), secrets()], any_argument(), any_conversation(), range, page)
+        .prop_map(|(action, username, [token, password, new_password], third, of, range, page)| match action {
+            Action::History => Request::History { username, token, of, range },
+            Action::Contacts => Request::Contacts { username, token, page },
+            Action::RemoveContact => Request::RemoveContact { username, token, contact: third },
+            Action::Groups => Request::Groups { username, token, page },
+            Action::Members => Request::Members { username, token, group_name: third, page },
+            Action::FindGroups => Request::FindGroups { username, token, prefix: third, page },
+            Action::LeaveGroup => Request::LeaveGroup { username, token, group_name: third },
+            Action::MarkRead => Request::MarkRead { username, token, of, id: third },
+            Action::Sessions => Request::Sessions { username, token },
+            Action::EndSession => Request::EndSession { username, token, session: third },
+            Action::EndOtherSessions => Request::EndOtherSessions { username, token },
+            Action::ChangePassword => Request::ChangePassword { username, token, password, new_password },
+            Action::DeleteAccount => Request::DeleteAccount { username, token, password },
+            other => panic!("{other:?} is with the others"),
+        })
 }
 
 fn any_stamp() -> impl Strategy<Value = Option<Stamp>> {
@@ -170,7 +162,7 @@ fn a_welcome_and_a_login_with_a_head_are_read_as_they_were_written() {
     let welcome = Welcome { server: "chinwag/0.1.0".to_owned(), version: 2, limits };
     let logged_in = |head: Option<&str>| Response::LoggedIn {
         username: "ada".to_owned(),
-        token: "token".to_owned().into(),
+        token: Secret::new("token"),
         head: head.map(str::to_owned),
     };
     let responses = [
@@ -241,7 +233,7 @@ fn lists_are_read_as_they_were_written() {
 fn hello_is_the_first_request_or_none() {
     let late = [hello(2), hello(2)].map(|request| request.encode(Framing::Array)).concat();
     assert_eq!(decode_requests(Framing::Array, [&*late]), [Ok(hello(2)), Err(CodecError::LateHello)]);
-    let sync = Request::Sync { username: "ada".to_owned(), token: "token".to_owned().into(), after: None };
+    let sync = Request::Sync { username: "ada".into(), token: Secret::new("token"), after: None };
     let old = [hello(1), sync].map(|request| request.encode(Framing::Array)).concat();
     assert_eq!(decode_requests(Framing::Array, [&*old]), [Ok(hello(1)), Err(CodecError::UnknownAction)]);
     let bare = hello(2).encode(Framing::Bare);
@@ -265,8 +257,11 @@ fn an_option_of_the_wrong_type_is_refused_and_what_is_not_known_is_passed_over()
         ([vec![0x82, 0x07, 0x91, 0xc0, 0xa2, 0xc3, 0x28], vec![0xa2, 0xc3, 0x28]].concat(), Ok(None)),
     ] {
         let decoded = decode_requests(Framing::Array, [&*sync(&map)]).pop();
-        let expected =
-            expected.map(|after| Request::Sync { username: "ada".to_owned(), token: "token".to_owned().into(), after });
+        let expected = expected.map(|after| Request::Sync {
+            username: "ada".into(),
+            token: Secret::new("token"),
+            after: after.map(Cow::Owned),
+        });
         assert_eq!(decoded, Some(expected), "{map:02x?}");
     }
 }

@@ -132,7 +132,7 @@ fn carry_out(dispatcher: &mut Dispatcher, ask: Ask) {
 
 fn message(message_id: MessageId) -> Outcome {
     let sender = Arc::from("eve");
-    let content = Content::parse(message_id.0.to_string(), 100).unwrap();
+    let content = Content::parse(&message_id.0.to_string(), 100).unwrap();
     let target = match message_id.0 % 3 {
         0 => SentTo::User { user_id: EVE, username: Arc::from("eve") },
         1 => SentTo::User { user_id: ADA, username: Arc::from("ada") },

@@ -83,7 +83,7 @@ impl Bench {
     }
 
     async fn say(&mut self, recipients: &[i64]) {
-        let content = Content::parse("hello".to_owned(), 100).unwrap();
+        let content = Content::parse("hello", 100).unwrap();
         let row =
             |to: &i64| Row { sender_id: UserId(1), target: Target::User(UserId(*to)), content: &content, nonce: None };
         let rows: Vec<Row<'_>> = recipients.iter().map(row).collect();

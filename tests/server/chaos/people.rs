@@ -192,13 +192,19 @@ impl Person {
         Ok(())
     }
 
-    fn request(&self, Outgoing { conversation, content, .. }: Outgoing) -> Request {
-        let Login { username, token, .. } = self.login.clone();
+    fn request(&self, Outgoing { conversation, content, .. }: Outgoing) -> Request<'_> {
+        let (username, token) = self.login.credentials();
         match conversation {
-            Conversation::With(recipient) => Request::Whisper { username, token, recipient, content, nonce: None },
-            Conversation::Group(group_name) => {
-                Request::MessageGroup { username, token, group_name, content, nonce: None }
+            Conversation::With(recipient) => {
+                Request::Whisper { username, token, recipient: recipient.into(), content: content.into(), nonce: None }
             }
+            Conversation::Group(group_name) => Request::MessageGroup {
+                username,
+                token,
+                group_name: group_name.into(),
+                content: content.into(),
+                nonce: None,
+            },
         }
     }
 

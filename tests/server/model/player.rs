@@ -136,11 +136,13 @@ impl Player {
     async fn register(&mut self, device: usize, user: usize) -> Played<()> {
         let username = self.book.users[user].name.clone();
         let expected = self.book.register(user);
-        self.expect(device, &Request::Register { username, password: Secret::new(PASSWORD) }, expected).await
+        self.expect(device, &Request::Register { username: username.into(), password: Secret::new(PASSWORD) }, expected)
+            .await
     }
 
     async fn log_in(&mut self, device: usize, user: usize) -> Played<()> {
-        let request = Request::LogIn { username: self.book.users[user].name.clone(), password: Secret::new(PASSWORD) };
+        let request =
+            Request::LogIn { username: self.book.users[user].name.clone().into(), password: Secret::new(PASSWORD) };
         if self.devices[device].reading.is_some() {
             return self.expect(device, &request, Err("this connection is logged in already; log out first")).await;
         }
@@ -162,7 +164,7 @@ impl Player {
 
     async fn log_out(&mut self, device: usize) -> Played<()> {
         let Some(Token { user, login, .. }) = self.devices[device].token.clone() else { return Ok(()) };
-        let request = Request::LogOut { username: login.username };
+        let request = Request::LogOut { username: login.username.into() };
         if self.devices[device].reading.is_none() {
             return self.expect(device, &request, Err("this connection is not logged in as that user")).await;
         }
@@ -181,16 +183,17 @@ impl Player {
 
     async fn create_group(&mut self, device: usize, group: usize) -> Played<()> {
         let Some(Token { user, login, is_valid }) = self.devices[device].token.clone() else { return Ok(()) };
-        let Login { username, token, .. } = login;
-        let request = Request::CreateGroup { username, token, group_name: self.book.group_name(group).to_owned() };
+        let (username, token) = login.credentials();
+        let request =
+            Request::CreateGroup { username, token, group_name: self.book.group_name(group).to_owned().into() };
         let expected = authenticated(is_valid).and_then(|()| self.book.create_group(user, group));
         self.expect(device, &request, expected).await
     }
 
     async fn join_group(&mut self, device: usize, group: usize) -> Played<()> {
         let Some(Token { user, login, is_valid }) = self.devices[device].token.clone() else { return Ok(()) };
-        let Login { username, token, .. } = login;
-        let request = Request::JoinGroup { username, token, group_name: self.book.group_name(group).to_owned() };
+        let (username, token) = login.credentials();
+        let request = Request::JoinGroup { username, token, group_name: self.book.group_name(group).to_owned().into() };
         let expected = authenticated(is_valid).and_then(|()| self.book.join_group(user, group));
         self.expect(device, &request, expected).await
     }
@@ -226,15 +229,15 @@ impl Player {
         let Some(Token { user, login, is_valid }) = self.devices[device].token.clone() else { return Ok(None) };
         self.said += 1;
         let content = format!("{:<size_bytes$}", format!("{}.{}", self.tag, self.said));
-        let Login { username, token, .. } = login;
+        let ((username, token), text) = (login.credentials(), content.clone().into());
         let request = match to {
             To::User(user) => {
-                let recipient = self.book.users[user].name.clone();
-                Request::Whisper { username, token, recipient, content: content.clone(), nonce: None }
+                let recipient = self.book.users[user].name.clone().into();
+                Request::Whisper { username, token, recipient, content: text, nonce: None }
             }
             To::Group(group) => {
-                let group_name = self.book.group_name(group).to_owned();
-                Request::MessageGroup { username, token, group_name, content: content.clone(), nonce: None }
+                let group_name = self.book.group_name(group).to_owned().into();
+                Request::MessageGroup { username, token, group_name, content: text, nonce: None }
             }
         };
         let client = self.client(device).await?;
@@ -360,13 +363,13 @@ impl Player {
         Ok(())
     }
 
-    async fn expect(&mut self, device: usize, request: &Request, expected: Result<(), &str>) -> Played<()> {
+    async fn expect(&mut self, device: usize, request: &Request<'_>, expected: Result<(), &str>) -> Played<()> {
         let response = self.ask(device, request).await?;
         compare(&response, expected)
     }
 
     /// Asks, and takes in the updates that come before the response.
-    async fn ask(&mut self, device: usize, request: &Request) -> Played<Response> {
+    async fn ask(&mut self, device: usize, request: &Request<'_>) -> Played<Response> {
         let received = self.devices[device].received();
         let client = self.client(device).await?;
         soon("a request to be sent", client.send(request)).await?;
