@@ -50,7 +50,7 @@
 //! # One trip: Ada whispers to Bob
 //!
 //! 1. Bytes arrive on Ada's connection. [`net`] hands them to the [`RequestDecoder`](protocol::RequestDecoder), which finds
-//!    where the request ends and decodes it: a [`Request::Whisper`](protocol::Request::Whisper).
+//!    where the request ends and decodes it: a [`Request::Whisper`](protocol::Request::Whisper), which borrows those bytes.
 //! 2. Her [`Session`](service::Session) takes the next number for a response from her [`Outbox`](outbox::Outbox), sees that
 //!    the token is that of her login (it would hash another), checks the content's length, and queues a
 //!    [`Draft::Whisper`](store::Draft::Whisper) for the writer. It does not wait for the outcome: up to 64 messages may be

@@ -9,17 +9,16 @@
 mod due;
 mod state;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
-
 pub use due::Due;
 use state::State;
-pub use state::{Chunk, Following, Gap, Next, OutboxLimits, Received};
+pub use state::{CHUNK_BYTES, Chunk, Following, Gap, Next, OutboxLimits, Received};
 
 use crate::domain::{MessageId, UserId};
 use crate::protocol::Framing;
@@ -98,7 +97,7 @@ impl Outbox {
     }
 
     /// Puts in the response to request `sequence`; it leaves after those to the requests before it.
-    pub fn respond(self: &Arc<Self>, sequence: u64, response: Bytes) -> Option<Due> {
+    pub fn respond(self: &Arc<Self>, sequence: u64, response: Cow<'static, [u8]>) -> Option<Due> {
         let mut shared = self.lock();
         let is_next = shared.state.respond(sequence, response);
         let writer = if is_next { shared.writer.take() } else { None };
@@ -109,7 +108,7 @@ impl Outbox {
     }
 
     /// Puts in an update that this connection's user is owed, encoded by `encode` only if there is room for it now.
-    pub fn offer(self: &Arc<Self>, message_id: MessageId, encode: impl FnOnce() -> Bytes) -> Option<Due> {
+    pub fn offer(self: &Arc<Self>, message_id: MessageId, encode: impl FnOnce() -> Arc<[u8]>) -> Option<Due> {
         let mut shared = self.lock();
         let writer = if shared.state.offer(message_id, encode) { shared.writer.take() } else { None };
         drop(shared);
@@ -139,12 +138,12 @@ impl Outbox {
     }
 
     /// Puts in an update that is in no log, on a connection that follows in version 2.
-    pub fn hint(&self, bytes: Bytes) {
+    pub fn hint(&self, bytes: Arc<[u8]>) {
         self.put(|state| state.hint(bytes));
     }
 
     /// From now on the connection receives nothing but `last`; to be closed.
-    pub fn end(&self, last: Option<Bytes>) {
+    pub fn end(&self, last: Option<Arc<[u8]>>) {
         self.put(|state| {
             state.end(last);
             true
@@ -177,12 +176,13 @@ impl Outbox {
 
     /// Tells a connection of version 2, unless it knows, that messages which come in `gap` or behind it are deleted, up to
     /// `pruned_upto`. To be called before [`Outbox::fill`].
-    pub fn miss(&self, gap: Gap, pruned_upto: MessageId, encode: impl FnOnce() -> Bytes) {
+    pub fn miss(&self, gap: Gap, pruned_upto: MessageId, encode: impl FnOnce() -> Arc<[u8]>) {
         self.lock().state.miss(gap, pruned_upto, encode);
     }
 
-    /// Hands in what the store says is owed in `gap`, encoded: all there is up to `reached`.
-    pub fn fill(&self, gap: Gap, updates: Vec<(MessageId, Bytes)>, reached: MessageId) {
+    /// Hands in what the store says is owed in `gap`, encoded: all there is up to `reached`. Several messages may be in one part;
+    /// the id is that of the newest in it.
+    pub fn fill(&self, gap: Gap, updates: Vec<(MessageId, Arc<[u8]>)>, reached: MessageId) {
         self.lock().state.fill(gap, updates, reached);
     }
 
@@ -272,9 +272,9 @@ mod tests {
             assert_eq!(pin!(outbox.ask()).poll(&mut cx), Poll::Ready(sequence));
         }
 
-        outbox.respond(0, Bytes::from_static(b"done")).unwrap().write();
+        outbox.respond(0, Cow::Borrowed(b"done")).unwrap().write();
         assert_eq!(woken.0.load(Ordering::Relaxed), 0);
-        outbox.respond(1, Bytes::from_static(b"again")).unwrap().write();
+        outbox.respond(1, Cow::Borrowed(b"again")).unwrap().write();
 
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
         assert_eq!(pipe.0.lock().unwrap().1, b"doneag");
@@ -297,7 +297,7 @@ mod tests {
         }
         assert_eq!(woken.0.load(Ordering::Relaxed), 0);
 
-        drop(outbox.respond(0, Bytes::from_static(b"done")));
+        drop(outbox.respond(0, Cow::Borrowed(b"done")));
         assert_eq!(woken.0.load(Ordering::Relaxed), 2);
         assert_eq!(asking.as_mut().poll(&mut cx), Poll::Ready(1));
     }

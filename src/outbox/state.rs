@@ -1,9 +1,9 @@
 //! The outbox as a pure state machine: no locks, no tasks, no IO.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-
-use bytes::Bytes;
+use std::sync::Arc;
 
 use crate::domain::{MessageId, UserId};
 
@@ -13,8 +13,8 @@ const ENTRY_BYTES: usize = 96;
 /// Units: bytes that the longest response takes in the outbox, kept free for every request that is unanswered.
 const RESPONSE_BYTES: usize = 256;
 
-/// Units: bytes that are handed to the socket at once.
-const CHUNK_BYTES: usize = 64 * 1024;
+/// Units: bytes that are handed to the socket at once, unless what comes first is longer.
+pub const CHUNK_BYTES: usize = 64 * 1024;
 
 /// An empty queue keeps no more room than this, and none on a connection that was told little so far, for most of those only wait.
 /// Units: entries.
@@ -90,10 +90,10 @@ pub struct Gap {
 }
 
 enum Entry {
-    Response(Bytes),
+    Response(Cow<'static, [u8]>),
     /// `received` for what moves a mark on.
     Update {
-        bytes: Bytes,
+        bytes: Arc<[u8]>,
         received: Option<Received>,
     },
 }
@@ -101,7 +101,8 @@ enum Entry {
 impl Entry {
     fn length(&self) -> usize {
         match self {
-            Self::Response(bytes) | Self::Update { bytes, .. } => bytes.len(),
+            Self::Response(bytes) => bytes.len(),
+            Self::Update { bytes, .. } => bytes.len(),
         }
     }
 }
@@ -151,9 +152,9 @@ pub struct Following {
     /// The head that has to be reached.
     pub head: MessageId,
     /// The update that says that it is, encoded.
-    pub synced: Bytes,
+    pub synced: Arc<[u8]>,
     /// The update that says that hints were left out, encoded.
-    pub refresh: Bytes,
+    pub refresh: Arc<[u8]>,
 }
 
 /// See the module.
@@ -178,9 +179,9 @@ pub(super) struct State {
     /// Responses to requests before which others are unanswered.
     early: BTreeMap<u64, Entry>,
     /// The update that is due when the cursor has reached this message.
-    due: Option<(MessageId, Bytes)>,
+    due: Option<(MessageId, Arc<[u8]>)>,
     /// What is said once there is room again, if hints were left out.
-    refresh: Bytes,
+    refresh: Arc<[u8]>,
     left_out_hints: bool,
     /// As in [`Following`]. While it is `None` the next page is still to say so, and nothing else may come before that.
     told_upto: Option<MessageId>,
@@ -204,7 +205,7 @@ impl State {
             answered: 0,
             early: BTreeMap::new(),
             due: None,
-            refresh: Bytes::new(),
+            refresh: Arc::default(),
             left_out_hints: false,
             told_upto: Some(MessageId(0)),
             is_closed: false,
@@ -232,7 +233,7 @@ impl State {
     }
 
     /// Whether the writer has something to do now that it had not before.
-    pub(super) fn respond(&mut self, sequence: u64, response: Bytes) -> bool {
+    pub(super) fn respond(&mut self, sequence: u64, response: Cow<'static, [u8]>) -> bool {
         if sequence != self.answered {
             self.early.insert(sequence, Entry::Response(response));
             return false;
@@ -251,7 +252,7 @@ impl State {
     }
 
     /// Whether the writer has something to do now that it had not before.
-    pub(super) fn offer(&mut self, message_id: MessageId, encode: impl FnOnce() -> Bytes) -> bool {
+    pub(super) fn offer(&mut self, message_id: MessageId, encode: impl FnOnce() -> Arc<[u8]>) -> bool {
         match &mut self.delivery {
             Delivery::Off => false,
             Delivery::Lagging { owed_upto, .. } => {
@@ -272,7 +273,7 @@ impl State {
         }
     }
 
-    fn push_update(&mut self, bytes: Bytes, received: Option<Received>) {
+    fn push_update(&mut self, bytes: Arc<[u8]>, received: Option<Received>) {
         self.update_bytes += bytes.len() + ENTRY_BYTES;
         self.push(Entry::Update { bytes, received });
     }
@@ -299,7 +300,7 @@ impl State {
 
     /// Puts in an update that is in no log: one that finds no room is made up for by telling that some were left out. Whether the
     /// writer has something to do now that it had not before.
-    pub(super) fn hint(&mut self, bytes: Bytes) -> bool {
+    pub(super) fn hint(&mut self, bytes: Arc<[u8]>) -> bool {
         match self.delivery {
             Delivery::Off | Delivery::Live { reader: Reader { marks: true, .. } } => false,
             Delivery::Live { .. } if self.update_bytes + bytes.len() + ENTRY_BYTES <= self.limits.update_bytes() => {
@@ -313,7 +314,7 @@ impl State {
         }
     }
 
-    pub(super) fn end(&mut self, last: Option<Bytes>) {
+    pub(super) fn end(&mut self, last: Option<Arc<[u8]>>) {
         self.detach();
         if let Some(last) = last {
             self.push_update(last, None);
@@ -430,7 +431,7 @@ impl State {
     }
 
     /// Of what was ever owed, nothing newer than `pruned_upto` is deleted.
-    pub(super) fn miss(&mut self, gap: Gap, pruned_upto: MessageId, encode: impl FnOnce() -> Bytes) {
+    pub(super) fn miss(&mut self, gap: Gap, pruned_upto: MessageId, encode: impl FnOnce() -> Arc<[u8]>) {
         if !self.is_reading(gap) {
             return;
         }
@@ -448,7 +449,7 @@ impl State {
             if reader.user_id == gap.user_id && cursor == gap.after)
     }
 
-    pub(super) fn fill(&mut self, gap: Gap, updates: Vec<(MessageId, Bytes)>, reached: MessageId) {
+    pub(super) fn fill(&mut self, gap: Gap, updates: Vec<(MessageId, Arc<[u8]>)>, reached: MessageId) {
         let reader = match &mut self.delivery {
             Delivery::Lagging { reader, cursor, .. } if reader.user_id == gap.user_id && *cursor == gap.after => {
                 *cursor = reached;
@@ -483,8 +484,12 @@ mod tests {
         state
     }
 
-    fn bytes(text: &str) -> Bytes {
-        Bytes::copy_from_slice(text.as_bytes())
+    fn bytes(text: &str) -> Arc<[u8]> {
+        text.as_bytes().into()
+    }
+
+    fn response(text: &'static str) -> Cow<'static, [u8]> {
+        Cow::Borrowed(text.as_bytes())
     }
 
     fn written(state: &mut State) -> String {
@@ -501,10 +506,10 @@ mod tests {
             assert_eq!(state.ask(), Some(sequence));
         }
 
-        state.respond(2, bytes("c"));
-        state.respond(1, bytes("b"));
+        state.respond(2, response("c"));
+        state.respond(1, response("b"));
         assert_eq!(state.next(), None);
-        state.respond(0, bytes("a"));
+        state.respond(0, response("a"));
 
         assert!(state.answered_before(3));
         assert_eq!(written(&mut state), "abc");
@@ -552,7 +557,7 @@ mod tests {
         let mut state = live();
         let answer = |state: &mut State| {
             let sequence = state.ask().unwrap();
-            state.respond(sequence, bytes("done"));
+            state.respond(sequence, response("done"));
             state.take_now().unwrap();
             state.wrote(None)
         };
@@ -576,11 +581,23 @@ mod tests {
         // Responses have 1,024 bytes, and each of four unanswered requests may need 256 of them.
         assert_eq!(state.ask(), Some(3));
         assert_eq!(state.ask(), None);
-        state.respond(0, bytes("a"));
+        state.respond(0, response("a"));
         assert_eq!(state.ask(), None);
         written(&mut state);
         assert_eq!(state.next(), None);
         assert_eq!(state.ask(), Some(4));
+    }
+
+    #[test]
+    fn messages_that_were_put_in_as_one_are_received_as_their_newest() {
+        let mut state = State::new(LIMITS);
+        state.attach(ADA, MessageId(6), MessageId(9));
+        let Some(Next::ReadOn(gap)) = state.next() else { panic!("what was missed has to be read") };
+        state.fill(gap, vec![(MessageId(8), bytes("seven, eight"))], MessageId(9));
+
+        let Some(Next::Write(chunk)) = state.next() else { panic!("it was put in to be written") };
+        assert_eq!(chunk.bytes, b"seven, eight");
+        assert_eq!(chunk.received, Some(Received { user_id: ADA, message_id: MessageId(8) }));
     }
 
     #[test]
@@ -626,7 +643,7 @@ mod tests {
         let mut state = live();
         state.offer(MessageId(1), || bytes(&"x".repeat(5000)));
         let sequence = state.ask().unwrap();
-        state.respond(sequence, bytes("done"));
+        state.respond(sequence, response("done"));
 
         assert_eq!(written(&mut state), "done");
         assert!(matches!(state.next(), Some(Next::ReadOn(_))));
@@ -639,7 +656,7 @@ mod tests {
         state.offer(MessageId(2), || bytes(&"x".repeat(5000)));
         let first = state.ask().unwrap();
         state.detach();
-        state.respond(first, bytes("bye"));
+        state.respond(first, response("bye"));
 
         assert_eq!(written(&mut state), "bye");
         let gap = Gap { user_id: ADA, after: MessageId(1), upto: MessageId(2), room_bytes: 1 };
@@ -727,7 +744,7 @@ mod tests {
         let mut state = State::new(LIMITS);
         state.attach(ADA, MessageId(0), MessageId(9));
         let sequence = state.ask().unwrap();
-        state.respond(sequence, bytes("last"));
+        state.respond(sequence, response("last"));
         state.close();
 
         assert_eq!(written(&mut state), "last");

@@ -149,25 +149,36 @@ pub(super) fn first_object(framing: Framing, bytes: &[u8]) -> Option<Object<'_>>
     Objects::of(bytes.get(head..)?).next()
 }
 
-/// Encodes one request, response or update.
-pub(super) fn encode(framing: Framing, objects: &[Plain<'_>]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(max_bytes(objects));
+/// Units: bytes that most maps stay under.
+const MAP_BYTES: usize = 96;
+
+/// Appends one request, response or update to `bytes`.
+pub(super) fn write(framing: Framing, objects: &[Plain<'_>], bytes: &mut Vec<u8>) {
     if framing == Framing::Array {
         bytes.push(array_head(objects.len()));
     }
-    objects.iter().for_each(|object| object.write(&mut bytes));
+    objects.iter().for_each(|object| object.write(bytes));
+}
+
+/// Appends one request, response or update of version 2, which ends in `map`.
+pub(super) fn write_with_map(objects: &[Plain<'_>], map: &impl Serialize, bytes: &mut Vec<u8>) {
+    bytes.push(array_head(objects.len() + 1));
+    objects.iter().for_each(|object| object.write(bytes));
+    let written = rmp_serde::encode::write_named(bytes, map);
+    written.expect("strings and numbers always encode, and a Vec takes all bytes");
+}
+
+/// Encodes one request, response or update.
+pub(super) fn encode(framing: Framing, objects: &[Plain<'_>]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(max_bytes(objects));
+    write(framing, objects, &mut bytes);
     bytes
 }
 
 /// Encodes one request, response or update of version 2, which ends in `map`.
 pub(super) fn encode_with_map(objects: &[Plain<'_>], map: &impl Serialize) -> Vec<u8> {
-    /// Units: bytes that most maps stay under.
-    const MAP_BYTES: usize = 96;
     let mut bytes = Vec::with_capacity(max_bytes(objects) + MAP_BYTES);
-    bytes.push(array_head(objects.len() + 1));
-    objects.iter().for_each(|object| object.write(&mut bytes));
-    let written = rmp_serde::encode::write_named(&mut bytes, map);
-    written.expect("strings and numbers always encode, and a Vec takes all bytes");
+    write_with_map(objects, map, &mut bytes);
     bytes
 }
 

@@ -27,4 +27,4 @@ pub use list::{
 };
 pub use reply::{FromServer, Refused, ReplyDecoder, Response, Welcome, WireLimits};
 pub use request::{Conversation, Page, Range, Request};
-pub use update::{Stamp, StampRef, Update};
+pub use update::{MessageRef, Stamp, StampRef, Update};

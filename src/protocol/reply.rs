@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Frame, Splitter, encode, encode_with_map};
@@ -138,13 +137,13 @@ impl Response {
     }
 
     /// The bytes of [`Response::Done`], which are the same ones each time.
-    pub fn done(framing: Framing) -> Bytes {
+    pub fn done(framing: Framing) -> &'static [u8] {
         static BARE: LazyLock<Vec<u8>> = LazyLock::new(|| Response::Done.encode(Framing::Bare));
         static ARRAY: LazyLock<Vec<u8>> = LazyLock::new(|| Response::Done.encode(Framing::Array));
-        Bytes::from_static(match framing {
+        match framing {
             Framing::Bare => &BARE,
             Framing::Array => &ARRAY,
-        })
+        }
     }
 
     /// The bytes of [`Response::Accepted`], from borrowed parts.

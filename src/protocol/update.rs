@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::frame::{encode, encode_with_map};
+use super::frame::{encode, encode_with_map, write, write_with_map};
 use super::object::{Object, Plain};
 use super::options::{Key, Options, Words};
 use super::{CodecError, Conversation, Framing};
@@ -115,6 +115,46 @@ pub struct StampRef<'a> {
     pub nonce: Option<&'a str>,
 }
 
+/// A message from borrowed parts: the server tells it without having an [`Update`] of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageRef<'a> {
+    /// Where it was said; `None` for a whisper.
+    pub group_name: Option<&'a str>,
+    /// Who said it.
+    pub sender: &'a str,
+    /// What was said.
+    pub content: &'a str,
+    /// Only version 2 has it.
+    pub stamp: Option<StampRef<'a>>,
+}
+
+impl MessageRef<'_> {
+    /// Appends the update of this message to `bytes`.
+    pub fn write(&self, framing: Framing, bytes: &mut Vec<u8>) {
+        let (update, sender, content) = (Plain::Text("update"), Plain::Text(self.sender), Plain::Text(self.content));
+        match self.group_name {
+            None => self.write_objects(framing, &[update, Plain::Text("whisper"), sender, content], bytes),
+            Some(group_name) => {
+                let objects = [update, Plain::Text("msg_group"), Plain::Text(group_name), sender, content];
+                self.write_objects(framing, &objects, bytes);
+            }
+        }
+    }
+
+    fn write_objects(&self, framing: Framing, objects: &[Plain<'_>], bytes: &mut Vec<u8>) {
+        match &self.stamp {
+            None => write(framing, objects, bytes),
+            Some(stamp) => write_with_map(objects, stamp, bytes),
+        }
+    }
+
+    fn encode(&self, framing: Framing) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.write(framing, &mut bytes);
+        bytes
+    }
+}
+
 impl Stamp {
     /// What the map at the end of a message says, if it says that.
     pub(super) fn read(options: &Options<'_>) -> Result<Option<Self>, CodecError> {
@@ -175,34 +215,17 @@ impl Update {
         })
     }
 
-    /// The bytes of a whisper, from borrowed parts.
-    pub fn encode_whisper(framing: Framing, sender: &str, content: &str, stamp: Option<StampRef<'_>>) -> Vec<u8> {
-        let [sender, content] = [sender, content].map(Plain::Text);
-        encode_stamped(framing, &[Plain::Text("update"), Plain::Text("whisper"), sender, content], stamp)
-    }
-
-    /// The bytes of a group message, from borrowed parts.
-    pub fn encode_group_message(
-        framing: Framing,
-        group_name: &str,
-        sender: &str,
-        content: &str,
-        stamp: Option<StampRef<'_>>,
-    ) -> Vec<u8> {
-        let [group_name, sender, content] = [group_name, sender, content].map(Plain::Text);
-        encode_stamped(framing, &[Plain::Text("update"), Plain::Text("msg_group"), group_name, sender, content], stamp)
-    }
-
     /// The bytes of this update.
     pub fn encode(&self, framing: Framing) -> Vec<u8> {
         let encode_words = |action, words| encode_with_map(&[Plain::Text("update"), Plain::Text(action)], &words);
         match self {
             Self::Whisper { sender, content, stamp } => {
-                Self::encode_whisper(framing, sender, content, stamp.as_ref().map(Stamp::borrowed))
+                let stamp = stamp.as_ref().map(Stamp::borrowed);
+                MessageRef { group_name: None, sender, content, stamp }.encode(framing)
             }
             Self::GroupMessage { group_name, sender, content, stamp } => {
                 let stamp = stamp.as_ref().map(Stamp::borrowed);
-                Self::encode_group_message(framing, group_name, sender, content, stamp)
+                MessageRef { group_name: Some(group_name), sender, content, stamp }.encode(framing)
             }
             Self::Synced { id } => encode_words("synced", Words { id: Some(id), ..Words::default() }),
             Self::Gap { id } => encode_words("gap", Words { id: Some(id), ..Words::default() }),
@@ -224,11 +247,4 @@ impl Update {
 fn encode_change(action: &str, names: &[&String]) -> Vec<u8> {
     let objects = ["update", action].into_iter().chain(names.iter().map(|name| name.as_str())).map(Plain::Text);
     encode(Framing::Array, &objects.collect::<Vec<_>>())
-}
-
-fn encode_stamped(framing: Framing, objects: &[Plain<'_>], stamp: Option<StampRef<'_>>) -> Vec<u8> {
-    match stamp {
-        None => encode(framing, objects),
-        Some(stamp) => encode_with_map(objects, &stamp),
-    }
 }

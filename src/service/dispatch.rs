@@ -14,10 +14,9 @@ use super::ticket::{LogInTicket, Settled, Ticket};
 use super::{Receiver, Registry};
 use crate::domain::{Epoch, MessageId, Nonce, TokenHash, UserId};
 use crate::outbox::{Due, Following};
-use crate::protocol::{Conversation, Framing, Response, StampRef, Update};
+use crate::protocol::{Conversation, Framing, MessageRef, Response, StampRef, Update};
 use crate::registry::Online;
 use crate::store::{Committed, LoggedIn, Membership, Outcome, Refusal, Sent, SentTo, Synced};
-use bytes::Bytes;
 
 /// Outboxes to which a batch is written on the writer's thread: waking their own writers would cost more, and meanwhile more
 /// messages come that the next commit takes together. For more it would take longer than a commit, and other threads can help.
@@ -35,11 +34,13 @@ pub(super) struct Dispatcher {
     epoch: Epoch,
     /// Outboxes whose writers sleep although there is something for them.
     due: Vec<Due>,
+    /// Where updates are encoded.
+    scratch: Vec<u8>,
 }
 
 impl Dispatcher {
     pub(super) fn new(registry: Arc<Registry>, marks: Arc<Marks>, head: MessageId, epoch: Epoch) -> Self {
-        Self { registry, marks, published: head, epoch, due: Vec::new() }
+        Self { registry, marks, published: head, epoch, due: Vec::new(), scratch: Vec::new() }
     }
 
     /// Answers and delivers a batch.
@@ -147,13 +148,13 @@ impl Dispatcher {
     }
 
     fn tell_members(&self, membership: &Membership, change: &Update) {
-        let bytes = Bytes::from(change.encode(Framing::Array));
-        self.registry.for_members(membership.group_id, |receiver| receiver.outbox.hint(bytes.clone()));
+        let bytes: Arc<[u8]> = change.encode(Framing::Array).into();
+        self.registry.for_members(membership.group_id, |receiver| receiver.outbox.hint(Arc::clone(&bytes)));
     }
 
     fn tell_user(&self, user_id: UserId, change: &Update) {
-        let bytes = Bytes::from(change.encode(Framing::Array));
-        self.registry.for_user(user_id, |receiver| receiver.outbox.hint(bytes.clone()));
+        let bytes: Arc<[u8]> = change.encode(Framing::Array).into();
+        self.registry.for_user(user_id, |receiver| receiver.outbox.hint(Arc::clone(&bytes)));
     }
 
     fn end_sessions(&self, user_id: UserId, ended: &[TokenHash], code: &str) {
@@ -171,7 +172,7 @@ impl Dispatcher {
             _ => return self.accept(ticket),
         };
         self.accept(ticket);
-        let encode = |update: Update| Bytes::from(update.encode(outbox.framing()));
+        let encode = |update: Update| update.encode(outbox.framing()).into();
         let synced = encode(Update::Synced { id: self.epoch.id(head) });
         let following = Following { user_id, after, told_upto, head, synced, refresh: encode(Update::Refresh) };
         outbox.follow(following, self.published);
@@ -190,9 +191,9 @@ impl Dispatcher {
     }
 
     fn send(&mut self, sent: &Sent, ticket: Ticket) {
-        let Self { registry, epoch, due, .. } = self;
+        let Self { registry, epoch, due, scratch, .. } = self;
         let Sent { message_id, sender_id, .. } = *sent;
-        let mut update = EncodedOnce::new(sent, epoch);
+        let mut update = EncodedOnce::new(sent, epoch, scratch);
         if let Ticket::Message(reply) = ticket {
             reply.receiver.pace.note(sent.overdrawn);
             due.extend(reply.accept_message(|| Response::encode_accepted(update.id(), sent.sent_at_ms)));
@@ -221,7 +222,8 @@ struct EncodedOnce<'a> {
     sent: &'a Sent,
     epoch: &'a Epoch,
     id: Option<String>,
-    forms: [Option<Bytes>; 4],
+    forms: [Option<Arc<[u8]>>; 4],
+    scratch: &'a mut Vec<u8>,
 }
 
 /// The forms of one update.
@@ -235,8 +237,8 @@ enum Form {
 }
 
 impl<'a> EncodedOnce<'a> {
-    fn new(sent: &'a Sent, epoch: &'a Epoch) -> Self {
-        Self { sent, epoch, id: None, forms: [const { None }; 4] }
+    fn new(sent: &'a Sent, epoch: &'a Epoch, scratch: &'a mut Vec<u8>) -> Self {
+        Self { sent, epoch, id: None, forms: [const { None }; 4], scratch }
     }
 
     /// As clients are told it, in version 2.
@@ -263,30 +265,31 @@ impl<'a> EncodedOnce<'a> {
         receiver.outbox.offer(message_id, || self.bytes(Form::Own))
     }
 
-    fn bytes(&mut self, form: Form) -> Bytes {
-        if let Some(bytes) = &self.forms[form as usize] {
-            return bytes.clone();
+    fn bytes(&mut self, form: Form) -> Arc<[u8]> {
+        let Self { sent, epoch, id, forms, scratch } = self;
+        if let Some(bytes) = &forms[form as usize] {
+            return Arc::clone(bytes);
         }
-        let bytes = self.encode(form).into();
-        self.forms[form as usize].insert(bytes).clone()
+        let tells_id = matches!(form, Form::Version2 | Form::Own);
+        let id = tells_id.then(|| id.get_or_insert_with(|| epoch.id(sent.message_id)).as_str());
+        scratch.clear();
+        write(sent, form, id, scratch);
+        Arc::clone(forms[form as usize].insert(scratch.as_slice().into()))
     }
+}
 
-    fn encode(&mut self, form: Form) -> Vec<u8> {
-        let Sent { sent_at_ms, sender, target, content, nonce, .. } = self.sent;
-        let framing = if form == Form::Bare { Framing::Bare } else { Framing::Array };
-        let own = |text| if form == Form::Own { text } else { None };
-        let id = if matches!(form, Form::Version2 | Form::Own) { Some(self.id()) } else { None };
-        let nonce = own(nonce.as_ref().map(Nonce::as_str));
-        let stamp = |to| id.map(|id| StampRef { id, at_ms: *sent_at_ms, to: own(to), nonce });
-        match target {
-            SentTo::User { username, .. } => {
-                Update::encode_whisper(framing, sender, content.as_str(), stamp(Some(username)))
-            }
-            SentTo::Group { group_name, .. } => {
-                Update::encode_group_message(framing, group_name, sender, content.as_str(), stamp(None))
-            }
-        }
-    }
+/// Appends an update to `bytes`.
+fn write(sent: &Sent, form: Form, id: Option<&str>, bytes: &mut Vec<u8>) {
+    let Sent { sent_at_ms, sender, target, content, nonce, .. } = sent;
+    let framing = if form == Form::Bare { Framing::Bare } else { Framing::Array };
+    let own = |text| if form == Form::Own { text } else { None };
+    let (group_name, to) = match target {
+        SentTo::User { username, .. } => (None, Some(&**username)),
+        SentTo::Group { group_name, .. } => (Some(&**group_name), None),
+    };
+    let nonce = own(nonce.as_ref().map(Nonce::as_str));
+    let stamp = id.map(|id| StampRef { id, at_ms: *sent_at_ms, to: own(to), nonce });
+    MessageRef { group_name, sender, content: content.as_str(), stamp }.write(framing, bytes);
 }
 
 fn accept(ticket: Ticket) -> Option<Due> {

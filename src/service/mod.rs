@@ -12,6 +12,7 @@ mod group;
 mod list;
 mod marks;
 mod message;
+mod owed;
 mod pace;
 mod password;
 mod rates;
@@ -25,7 +26,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -33,14 +33,15 @@ pub use error::{ServiceError, StartError};
 pub use session::Session;
 
 use crate::config::{Config, Limits};
-use crate::domain::{Epoch, MessageId, Network};
+use crate::domain::{Epoch, Network};
 use crate::outbox::{Gap, Outbox, Received};
-use crate::protocol::{Framing, StampRef, Update};
+use crate::protocol::Update;
 use crate::registry;
 use crate::shutdown::Shutdown;
-use crate::store::{self, Opened, Owed, Place, QuickCheck, Scope, Store, StoreError, Writing};
+use crate::store::{self, Opened, Page, Place, QuickCheck, Scope, Store, StoreError, Writing};
 use dispatch::Dispatcher;
 use marks::Marks;
+use owed::EncodedPage;
 use pace::Pace;
 use password::PasswordHasher;
 use rates::Buckets;
@@ -208,9 +209,13 @@ impl Service {
     /// [`StoreError`] when the database cannot be read.
     pub async fn read_on(&self, outbox: &Outbox, gap: Gap) -> Result<(), StoreError> {
         let place = Place { after: gap.after, upto: gap.upto, room_bytes: gap.room_bytes };
-        let scope = if outbox.is_version_2() { Scope::Conversations } else { Scope::Received };
+        let framing = outbox.framing();
+        let epoch = outbox.is_version_2().then_some(&self.epoch);
+        let scope = if epoch.is_some() { Scope::Conversations } else { Scope::Received };
         let page = loop {
-            match self.store.list_owed(gap.user_id, scope, place).await {
+            let epoch = epoch.cloned();
+            let encode = move |page: Page| EncodedPage::new(framing, epoch.as_ref(), &page);
+            match self.store.list_owed(gap.user_id, scope, place, encode).await {
                 // Many are catching up, and each gets its turn: waiting is better than cutting it off.
                 Err(StoreError::Busy) => {}
                 page => break page,
@@ -219,27 +224,11 @@ impl Service {
         let page = page.inspect_err(|err| {
             tracing::error!(error = err as &dyn std::error::Error, "reading what a connection is owed failed");
         })?;
-        let epoch = outbox.is_version_2().then_some(&self.epoch);
         if let Some(epoch) = epoch {
-            let next = page.messages.first().map_or(page.reached, |owed| owed.message_id);
-            let encode = || Update::Gap { id: epoch.id(next) }.encode(outbox.framing()).into();
+            let encode = || Update::Gap { id: epoch.id(page.first) }.encode(framing).into();
             outbox.miss(gap, page.pruned_upto, encode);
         }
-        let encode = |owed: Owed| (owed.message_id, encode_owed(outbox.framing(), epoch, &owed));
-        let updates: Vec<(MessageId, Bytes)> = page.messages.into_iter().map(encode).collect();
-        outbox.fill(gap, updates, page.reached);
+        outbox.fill(gap, page.updates, page.reached);
         Ok(())
     }
-}
-
-/// With `epoch`, as version 2 has it.
-fn encode_owed(framing: Framing, epoch: Option<&Epoch>, owed: &Owed) -> Bytes {
-    let Owed { message_id, sent_at_ms, sender, to, nonce, group_name, content } = owed;
-    let id = epoch.map(|epoch| epoch.id(*message_id));
-    let stamp = id.as_deref().map(|id| StampRef { id, at_ms: *sent_at_ms, to: to.as_deref(), nonce: nonce.as_deref() });
-    let bytes = match group_name {
-        None => Update::encode_whisper(framing, sender, content, stamp),
-        Some(group_name) => Update::encode_group_message(framing, group_name, sender, content, stamp),
-    };
-    bytes.into()
 }

@@ -69,17 +69,8 @@ impl Session {
         }
         let sequence = self.outbox.ask().await;
         let handled = match request {
-            Request::Whisper { username, token, recipient, content, nonce } => {
-                let (author, limits) = (self.author(&username, &token), self.service.limits());
-                let draft =
-                    author.and_then(|author| message::whisper(author, &recipient, &content, nonce.as_deref(), limits));
-                self.submit_message(sequence, draft).await
-            }
-            Request::MessageGroup { username, token, group_name, content, nonce } => {
-                let (author, limits) = (self.author(&username, &token), self.service.limits());
-                let nonce = nonce.as_deref();
-                let draft =
-                    author.and_then(|author| message::message_group(author, &group_name, &content, nonce, limits));
+            request @ (Request::Whisper { .. } | Request::MessageGroup { .. }) => {
+                let draft = self.message(request);
                 self.submit_message(sequence, draft).await
             }
             other => {
@@ -90,6 +81,19 @@ impl Session {
         };
         if let Err(err) = handled {
             drop(ticket::refuse(&self.outbox, sequence, &err));
+        }
+    }
+
+    fn message(&self, request: Request<'_>) -> Result<Draft, ServiceError> {
+        let limits = self.service.limits();
+        match request {
+            Request::Whisper { username, token, recipient, content, nonce } => {
+                message::whisper(self.author(&username, &token)?, &recipient, &content, nonce.as_deref(), limits)
+            }
+            Request::MessageGroup { username, token, group_name, content, nonce } => {
+                message::message_group(self.author(&username, &token)?, &group_name, &content, nonce.as_deref(), limits)
+            }
+            other => unreachable!("{:?} is no message", other.action()),
         }
     }
 
@@ -378,12 +382,7 @@ impl Session {
     }
 
     fn reply(&self, sequence: u64, shows_user: bool) -> Reply {
-        Reply {
-            receiver: Arc::clone(&self.receiver),
-            sequence,
-            shows_user,
-            success: Response::done(self.outbox.framing()),
-        }
+        Reply { receiver: Arc::clone(&self.receiver), sequence, shows_user }
     }
 
     fn author(&self, username: &str, token: &Secret<'_>) -> Result<Author, ServiceError> {

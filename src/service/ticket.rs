@@ -1,11 +1,11 @@
 //! What travels with a draft to the writer and comes back with its outcome: where the answer goes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::Receiver;
@@ -63,11 +63,9 @@ pub(super) struct Reply {
     pub(super) sequence: u64,
     /// Whether the request shows who is asking: by a password that was right, or by a token if it is accepted.
     pub(super) shows_user: bool,
-    /// What most are told, encoded.
-    pub(super) success: Bytes,
 }
 
-/// Leaves the response out: it may hold a token.
+/// Leaves the receiver out, which says nothing.
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply").field("sequence", &self.sequence).finish_non_exhaustive()
@@ -80,7 +78,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 impl Reply {
     pub(super) fn accept(self) -> Option<Due> {
         self.note_user();
-        self.receiver.outbox.respond(self.sequence, self.success)
+        let outbox = &self.receiver.outbox;
+        outbox.respond(self.sequence, Cow::Borrowed(Response::done(outbox.framing())))
     }
 
     pub(super) fn accept_with(self, response: &Response) -> Option<Due> {
@@ -90,11 +89,12 @@ impl Reply {
     }
 
     /// Accepts a message, of which version 2 says more: `encode_accepted`.
-    pub(super) fn accept_message(mut self, encode_accepted: impl FnOnce() -> Vec<u8>) -> Option<Due> {
-        if self.receiver.outbox.is_version_2() {
-            self.success = encode_accepted().into();
+    pub(super) fn accept_message(self, encode_accepted: impl FnOnce() -> Vec<u8>) -> Option<Due> {
+        if !self.receiver.outbox.is_version_2() {
+            return self.accept();
         }
-        self.accept()
+        self.note_user();
+        self.receiver.outbox.respond(self.sequence, encode_accepted().into())
     }
 
     pub(super) fn refuse(self, refusal: Refusal) -> Option<Due> {

@@ -228,13 +228,19 @@ impl<T: Send + 'static> Store<T> {
         Ok(user::find_credentials_by_key(&mut conn, username_key).await?)
     }
 
-    /// The next messages that `user_id` is owed in `place`, in order.
+    /// The next messages that `user_id` is owed in `place`, in order, as `encode` makes them on the thread that reads.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
-    pub async fn list_owed(&self, user_id: UserId, scope: Scope, place: Place) -> Result<Page, StoreError> {
+    pub async fn list_owed<R: Send + 'static>(
+        &self,
+        user_id: UserId,
+        scope: Scope,
+        place: Place,
+        encode: impl FnOnce(Page) -> R + Send + 'static,
+    ) -> Result<R, StoreError> {
         let index = Arc::clone(&self.index);
-        self.log_readers.read(move |conn| owed::list(conn, &index, user_id, scope, place)).await
+        self.log_readers.read(move |conn| owed::list(conn, &index, user_id, scope, place).map(encode)).await
     }
 
     /// Where to look for what is older than `retention` keeps; for what has no group's rule, behind `rest_after`.

@@ -13,8 +13,8 @@ use crate::domain::{MessageId, UserId};
 /// Messages of one page. A read that took longer would keep the WAL from being checkpointed.
 const PAGE_MESSAGES: usize = 500;
 
-/// What an update takes besides its content, names and nonce: heads of strings, keys, an id and a time, and its place in the
-/// queue. Units: bytes.
+/// What an update takes at most besides its content, names and nonce: heads of strings, keys, an id and a time, and a place in the
+/// queue, which several may share. Units: bytes.
 const OVERHEAD_BYTES: usize = 208;
 
 /// Which part of the log somebody is owed.

@@ -5,10 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use chinwag::domain::{GroupId, MessageId, TokenHash, UserId};
 use chinwag::outbox::{Next, Outbox, OutboxLimits};
-use chinwag::protocol::{Framing, Update};
+use chinwag::protocol::{Framing, MessageRef};
 use chinwag::registry::{Online, Presence, Registry};
 use gungraun::{library_benchmark, library_benchmark_group};
 
@@ -34,8 +33,11 @@ fn live(user_id: UserId) -> Arc<Outbox> {
     outbox
 }
 
-fn update() -> Bytes {
-    Update::encode_group_message(Framing::Array, "walkers", "ada", CONTENT, None).into()
+fn update() -> Arc<[u8]> {
+    let mut bytes = Vec::new();
+    MessageRef { group_name: Some("walkers"), sender: "ada", content: CONTENT, stamp: None }
+        .write(Framing::Array, &mut bytes);
+    bytes.into()
 }
 
 /// What the writer would be told; `None` where it would have to wait.
@@ -46,13 +48,13 @@ fn take(outbox: &Outbox) -> Option<Next> {
     }
 }
 
-fn one() -> (Arc<Outbox>, Vec<Bytes>) {
+fn one() -> (Arc<Outbox>, Vec<Arc<[u8]>>) {
     (live(UserId(1)), (0..UPDATES).map(|_| update()).collect())
 }
 
 #[library_benchmark(setup = one)]
 #[bench::live()]
-fn offer_and_take_100_updates((outbox, updates): (Arc<Outbox>, Vec<Bytes>)) -> Arc<Outbox> {
+fn offer_and_take_100_updates((outbox, updates): (Arc<Outbox>, Vec<Arc<[u8]>>)) -> Arc<Outbox> {
     for (message_id, bytes) in (DELIVERED + 1..).map(MessageId).zip(updates) {
         drop(outbox.offer(message_id, || bytes));
     }
@@ -64,7 +66,7 @@ fn offer_and_take_100_updates((outbox, updates): (Arc<Outbox>, Vec<Bytes>)) -> A
 
 type Group = (Arc<Registry<Outbox>>, Vec<Presence<Outbox>>);
 
-fn group() -> (Group, Bytes) {
+fn group() -> (Group, Arc<[u8]>) {
     let registry = Arc::new(Registry::default());
     let online =
         |user_id| Online { user_id, token_hash: TokenHash([0; 32]), groups: vec![GROUP], receiver: live(user_id) };
@@ -74,7 +76,7 @@ fn group() -> (Group, Bytes) {
 
 #[library_benchmark(setup = group)]
 #[bench::live()]
-fn publish_to_100((group, bytes): (Group, Bytes)) -> (Group, Bytes) {
+fn publish_to_100((group, bytes): (Group, Arc<[u8]>)) -> (Group, Arc<[u8]>) {
     group.0.for_members(GROUP, |outbox| drop(outbox.offer(MessageId(DELIVERED + 1), || bytes.clone())));
     (group, bytes)
 }

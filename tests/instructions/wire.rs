@@ -1,9 +1,10 @@
 //! Bytes to requests, and responses and updates to bytes.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use chinwag::domain::{Epoch, MessageId, Secret, Token};
-use chinwag::protocol::{Framing, Request, RequestDecoder, RequestLimits, Response, StampRef, Update};
+use chinwag::protocol::{Framing, MessageRef, Request, RequestDecoder, RequestLimits, Response, StampRef};
 use gungraun::{library_benchmark, library_benchmark_group};
 
 /// Of a line that people write.
@@ -84,11 +85,15 @@ fn encode_64_responses(wire: Wire) {
 #[bench::bare(Wire::Bare)]
 #[bench::version_2(Wire::Version2)]
 fn encode_64_whispers(wire: Wire) {
-    let epoch = Epoch::new(&[1, 2, 3, 4]);
+    let (epoch, mut bytes) = (Epoch::new(&[1, 2, 3, 4]), Vec::new());
     for number in 0..COUNT {
+        bytes.clear();
         let id = (wire == Wire::Version2).then(|| epoch.id(MessageId(number)));
         let stamp = id.as_deref().map(|id| StampRef { id, at_ms: 1_700_000_000_000, to: None, nonce: None });
-        black_box(Update::encode_whisper(wire.framing(), black_box("ada"), black_box(CONTENT), stamp));
+        MessageRef { group_name: None, sender: black_box("ada"), content: black_box(CONTENT), stamp }
+            .write(wire.framing(), &mut bytes);
+        // As it is shared.
+        black_box(Arc::<[u8]>::from(bytes.as_slice()));
     }
 }
 

@@ -88,8 +88,8 @@ fn response(length: usize) -> Vec<u8> {
 
 /// An update as long as the server's.
 fn update(content: &str, length: usize) -> Vec<u8> {
-    let plain = Update::encode_whisper(Framing::Array, "", content, None);
-    padded(length, plain, |sender| Update::encode_whisper(Framing::Array, &sender, content, None))
+    let whisper = |sender| Update::Whisper { sender, content: content.to_owned(), stamp: None }.encode(Framing::Array);
+    padded(length, whisper(String::new()), whisper)
 }
 
 /// The first of what is made from longer and longer texts that is long enough.

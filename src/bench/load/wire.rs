@@ -243,7 +243,8 @@ mod tests {
         let sent = [
             Response::Done.encode(Framing::Array),
             Update::Synced { id: "7".to_owned() }.encode(Framing::Array),
-            Update::encode_whisper(Framing::Array, "ada", "hello", None),
+            Update::Whisper { sender: "ada".to_owned(), content: "hello".to_owned(), stamp: None }
+                .encode(Framing::Array),
             Response::Refused(Refused::because("no")).encode(Framing::Array),
             Update::Refresh.encode(Framing::Array),
             Response::Done.encode(Framing::Array),

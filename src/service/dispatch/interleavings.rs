@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::domain::{Content, GroupId, Token, TokenHash, UserId};
 use crate::outbox::{Chunk, Gap, Next, Outbox, OutboxLimits, Received, Sink};
-use crate::protocol::{Action, FromServer, ReplyDecoder, Response};
+use crate::protocol::{Action, FromServer, ReplyDecoder};
 use crate::registry::Presence;
 use crate::service::ticket::Reply;
 
@@ -214,9 +214,14 @@ impl Connection {
         };
         let page: Vec<MessageId> = owed.iter().copied().take(2).collect();
         let reached = if page.len() < owed.len() { page[page.len() - 1] } else { gap.upto };
-        let encode =
-            |id: MessageId| (id, Update::encode_whisper(Framing::Array, "eve", &id.0.to_string(), None).into());
-        self.outbox.fill(gap, page.into_iter().map(encode).collect(), reached);
+        let encode = |id: &MessageId| {
+            let (sender, content) = ("eve".to_owned(), id.0.to_string());
+            Update::Whisper { sender, content, stamp: None }.encode(Framing::Array)
+        };
+        // As one part, or one for each message.
+        let parts = page.chunks(if gap.after.0 % 2 == 0 { 2 } else { 1 });
+        let part = |ids: &[MessageId]| (ids[ids.len() - 1], ids.iter().flat_map(encode).collect());
+        self.outbox.fill(gap, parts.map(part).collect(), reached);
     }
 
     /// The connection's client: logs in and out, and stays in the end until it has received everything.
@@ -259,8 +264,7 @@ impl Connection {
 
     fn ask(&self) -> Reply {
         let sequence = block_on(self.outbox.ask());
-        let success = Response::Done.encode(Framing::Array).into();
-        Reply { receiver: Arc::clone(&self.receiver), sequence, shows_user: false, success }
+        Reply { receiver: Arc::clone(&self.receiver), sequence, shows_user: false }
     }
 
     fn hear_responses(&self, count: usize) {
