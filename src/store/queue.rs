@@ -27,6 +27,13 @@ pub(super) struct Queued<T> {
     pub(super) since: Instant,
 }
 
+impl<T> Queued<T> {
+    /// What it takes of the queue's room, to be given to others once it is taken or refused. Units: bytes.
+    fn room(&self) -> usize {
+        room_of(self.draft.content_bytes()) as usize
+    }
+}
+
 /// Drafts that are taken together, and the tickets of each.
 pub(super) type Batch<T> = (Vec<Draft>, Vec<T>);
 
@@ -69,8 +76,10 @@ impl<T> Queue<T> {
         };
         let there = (1 + waiting.young.len() + waiting.arriving.len()).min(BATCH_DRAFTS);
         let (mut drafts, mut tickets, mut content_bytes) = (Vec::with_capacity(there), Vec::with_capacity(there), 0);
+        let mut room = 0;
         while let Some(queued) = next {
-            content_bytes += self.take(&queued);
+            content_bytes += queued.draft.content_bytes();
+            room += queued.room();
             drafts.push(queued.draft);
             tickets.push(queued.ticket);
             if drafts.len() == BATCH_DRAFTS || content_bytes >= BATCH_BYTES {
@@ -79,14 +88,8 @@ impl<T> Queue<T> {
             next = waiting.next();
         }
         drop(waiting);
+        self.room.add_permits(room);
         Poll::Ready(Some((drafts, tickets)))
-    }
-
-    /// Gives the room of a draft that is taken or refused to others. Units: bytes of its content.
-    fn take(&self, queued: &Queued<T>) -> usize {
-        let content_bytes = queued.draft.content_bytes();
-        self.room.add_permits(room_of(content_bytes) as usize);
-        content_bytes
     }
 
     /// Takes out what has waited too long, and answers it.
@@ -98,7 +101,7 @@ impl<T> Queue<T> {
         let old: Vec<Queued<T>> = waiting.young.drain(..old).collect();
         drop(waiting);
         let refuse = |queued: Queued<T>| {
-            self.take(&queued);
+            self.room.add_permits(queued.room());
             (Outcome::Refused(Refusal::Busy), queued.ticket)
         };
         old.into_iter().map(refuse).collect()
