@@ -309,7 +309,7 @@ async fn find_log(conn: &mut SqliteConnection) -> Result<Option<Log>, sqlx::Erro
             (select count(*) from delivery_marks where message_id > max(head, newest)) as "marks_ahead!: i64",
             (select count(*) from group_members where max(joined_id, coalesce(left_id, 0)) > max(head, newest))
                 as "memberships_ahead!: i64",
-            (select count(distinct conversation) from messages where conversation >= 0 and conversation not in (
+            (select count(distinct conversation) from message_conversations where conversation >= 0 and conversation not in (
                 select (low_id << 31) | high_id from whisper_pairs
             )) as "pairs_missing!: i64"
         from log"#

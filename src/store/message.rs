@@ -18,7 +18,7 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// The conversation that this is with `user_id`, as the table has it.
+    /// The conversation that this is with `user_id`, as the view `message_conversations` has it.
     pub(super) fn conversation_with(self, user_id: UserId) -> i64 {
         match self {
             Self::User(other) => (user_id.min(other).0 << 31) | user_id.max(other).0,

@@ -92,7 +92,7 @@ async fn a_sound_database_is_said_to_be_so() {
 
     let said = run(&directory, &["check"]);
 
-    assert_done(&said, "chinwag.db is sound: schema version 5, users 2, groups 1, messages 100\n");
+    assert_done(&said, "chinwag.db is sound: schema version 6, users 2, groups 1, messages 100\n");
     let by_url = run(&directory, &["check", "--database-url", "sqlite://./chinwag.db"]);
     assert_eq!(by_url.stdout, said.stdout);
 }
@@ -224,7 +224,7 @@ async fn what_is_not_a_database_of_this_version_is_not_checked() {
         ("missing.db", "there is no database missing.db"),
         ("text.db", "is not a chinwag database"),
         ("empty.db", "is empty"),
-        ("newer.db", "has schema version 999, and this chinwag knows versions up to 5"),
+        ("newer.db", "has schema version 999, and this chinwag knows versions up to 6"),
     ] {
         let said = run(&directory, &["check", "--database-url", &format!("sqlite://{name}")]);
         assert_refused(&said, expected);

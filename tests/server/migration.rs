@@ -1,12 +1,15 @@
 //! Migrations that are killed: afterwards a file has the old schema or the new one, never one between.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use chinwag::protocol::Update;
+use chinwag::protocol::{Conversation, Range, Request, Response, Update};
 use sqlx::Connection;
 
+use crate::crash::check_sound;
 use crate::database;
-use crate::helpers::{TestServer, content};
+use crate::helpers::{TestServer, content, with_nonce};
 use crate::program::{Process, scratch};
 use crate::strace::{can_trace, serve_with_fault};
 
@@ -18,7 +21,8 @@ async fn make(path: &Path, version: i64) {
     if version == 0 {
         return;
     }
-    std::fs::File::create(path).unwrap();
+    // As a server would, which leaves nobody else a look at it.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
     let mut conn = database::connect(path, false).await;
     database::run(&mut conn, "pragma journal_mode = wal").await;
     sqlx::migrate!().run_to(version, &mut conn).await.unwrap();
@@ -100,18 +104,25 @@ const LEFT_BY_VERSION_1: &str = "
     from (values (1, 'ada'), (2, 'bob'));
     insert into groups values (1, 'tea', 'tea', 1, 0);
     insert into group_members (group_id, user_id, joined_id, joined_at_ms) values (1, 1, 0, 0), (1, 2, 2, 0);
-    insert into messages values
+    insert into messages (message_id, kind, sender_id, recipient_id, group_id, sent_at_ms, content) values
         (1, 1, 1, 2, null, 10, 'to Bob'), (2, 2, 1, null, 1, 20, 'before Bob'), (3, 2, 2, null, 1, 30, 'to all'),
         (4, 1, 2, 2, null, 40, 'a note'), (5, 1, 2, 1, null, 50, 'to Ada');
     insert into delivery_marks values (1, 0), (2, 3);";
 
-#[tokio::test]
-async fn what_was_said_before_version_2_is_in_everybodys_conversations() {
+/// A server on a database of `version` that has these rows.
+async fn start_on(version: i64, rows: &[&'static str]) -> TestServer {
     let stopped = TestServer::start().await.stop().await;
     std::fs::remove_file(stopped.database()).unwrap();
-    make(&stopped.database(), 1).await;
-    database::meddle(&stopped.database(), LEFT_BY_VERSION_1).await.close().await.unwrap();
-    let server = stopped.start().await;
+    make(&stopped.database(), version).await;
+    for rows in rows {
+        database::meddle(&stopped.database(), rows).await.close().await.unwrap();
+    }
+    stopped.start().await
+}
+
+#[tokio::test]
+async fn what_was_said_before_version_2_is_in_everybodys_conversations() {
+    let server = start_on(1, &[LEFT_BY_VERSION_1]).await;
     let contents = |updates: Vec<Update>| updates.into_iter().map(content).collect::<Vec<_>>();
 
     let mut conversations = Vec::new();
@@ -125,4 +136,33 @@ async fn what_was_said_before_version_2_is_in_everybodys_conversations() {
     assert_eq!(contents(server.log_in("bob").await.updates_so_far().await), ["a note"]);
     assert_eq!(conversations[0], ["to Bob", "before Bob", "to all", "to Ada"]);
     assert_eq!(conversations[1], ["to Bob", "to all", "a note", "to Ada"]);
+}
+
+/// What a server of schema version 5 has besides: three of those messages in its index, the first with the nonce `abc`.
+const INDEXED_BY_VERSION_5: &str = "
+    insert into whisper_pairs values (1, 2), (2, 2);
+    update messages set nonce = 'abc' where message_id = 1;
+    insert into segments values (1, 0, 3, 1);
+    insert into postings values (1, (1 << 31) | 2, 1, x''), (1, -1, 2, x'01');
+    insert into nonces values (1, 0xba7816bf, 1);";
+
+#[tokio::test]
+async fn what_version_5_has_indexed_is_found_and_sound() {
+    let server = start_on(5, &[LEFT_BY_VERSION_1, INDEXED_BY_VERSION_5]).await;
+    let mut ada = server.hello().await;
+    ada.log_in("ada").await;
+    let history = ada.ask_as(|username, token| Request::History {
+        username,
+        token,
+        of: Conversation::With("bob".to_owned()),
+        range: Range::default(),
+    });
+    let Ok(Response::History(page)) = history.await else { panic!("Ada has whispered with Bob") };
+    let again = ada.accepted(&with_nonce(ada.whisper_request("bob", "to Bob"), "abc")).await;
+
+    let said: Vec<&str> = page.messages.iter().map(|said| &*said.content).collect();
+    assert_eq!(said, ["to Ada", "to Bob"]);
+    assert_eq!(again, page.messages[1].id);
+    let stopped = server.stop().await;
+    check_sound(&stopped.database()).await;
 }

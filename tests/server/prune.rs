@@ -60,7 +60,7 @@ async fn what_a_dry_run_has_said_is_what_is_deleted() {
     assert!(!directory.path().join("chinwag.db-wal").exists());
     let left = "select group_concat(message_id, ' ') from (select * from messages order by message_id limit 6)";
     assert_eq!(database::texts(&database_in(&directory), left).await, ["16 17 18 19 20 21"]);
-    assert_done(&run(&directory, &["check"]), "is sound: schema version 5, users 2, groups 2, messages 85\n");
+    assert_done(&run(&directory, &["check"]), "is sound: schema version 6, users 2, groups 2, messages 85\n");
     for flags in [&["--dry-run"][..], &[]] {
         assert_done(&prune(&directory, &[flags, &FLAGS].concat()), "/chinwag.db: messages 0, 0 bytes of content");
     }
@@ -106,7 +106,7 @@ async fn nothing_is_deleted_by_flags_that_may_be_wrong_or_from_what_is_no_databa
         (&["--retention", "30", "--database-url", "sqlite://text.db"], "is not a chinwag database"),
         (
             &["--retention", "30", "--database-url", "sqlite://older.db"],
-            "has schema version 2, and this needs version 5",
+            "has schema version 2, and this needs version 6",
         ),
     ] {
         assert_refused(&prune(&directory, flags), expected);

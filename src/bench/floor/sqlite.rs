@@ -17,14 +17,13 @@ create table messages (
   group_id integer,
   sent_at_ms integer not null,
   content text not null,
-  nonce text,
-  conversation integer
+  nonce text
 ) strict;
 ";
 
 const INSERT: &str = "
-insert into messages (kind, sender_id, recipient_id, sent_at_ms, content, nonce, conversation)
-values (1, ?1, ?2, ?3, ?4, ?5, ?6)
+insert into messages (kind, sender_id, recipient_id, sent_at_ms, content, nonce)
+values (1, ?1, ?2, ?3, ?4, ?5)
 ";
 
 pub(super) fn run(stored: &Stored, is_over: &dyn Fn() -> bool) -> Result<Written, BenchError> {
@@ -43,8 +42,7 @@ pub(super) fn run(stored: &Stored, is_over: &dyn Fn() -> bool) -> Result<Written
         begin.execute([])?;
         for _ in 0..messages {
             sender_id = (sender_id + 1) % 200;
-            let (sent_at_ms, conversation) = (1_800_000_000_000i64, (sender_id << 32) | (sender_id + 1));
-            insert.execute(params![sender_id, sender_id + 1, sent_at_ms, content, nonce, conversation])?;
+            insert.execute(params![sender_id, sender_id + 1, 1_800_000_000_000_i64, content, nonce])?;
         }
         commit.execute([])?;
         Ok(())

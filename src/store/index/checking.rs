@@ -19,7 +19,7 @@ pub(in crate::store) fn check(conn: &Connection) -> rusqlite::Result<Unsound> {
     let covered =
         "select count(*) from messages where message_id <= (select max(upto_id) from segments where is_whole)";
     let covered: i64 = moment.query_row(covered, [], |row| row.get(0))?;
-    let mut of = moment.prepare("select conversation from messages where message_id = ?")?;
+    let mut of = moment.prepare("select conversation from message_conversations where message_id = ?")?;
     let postings =
         "select conversation, first_id, further_ids from postings join segments using (segment_id) where is_whole";
     let mut postings = moment.prepare(postings)?;

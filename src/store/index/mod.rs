@@ -60,7 +60,7 @@ impl Index {
     fn read_on(&self, conn: &Connection) -> rusqlite::Result<()> {
         let mut state = self.write();
         let (_, upto) = state.tail.stretch();
-        let sql = "select message_id, conversation, sender_id, nonce from messages
+        let sql = "select message_id, conversation, sender_id, nonce from message_conversations
             where message_id > ? order by message_id limit ?";
         let mut statement = conn.prepare(sql)?;
         let missing = i64::try_from(self.segment_messages.saturating_sub(state.tail.messages())).unwrap_or(i64::MAX);

@@ -135,7 +135,7 @@ pub(super) async fn list_rows_of(conn: &mut SqliteConnection, ids: &str) -> Resu
     sqlx::query_as!(
         Row,
         "with old (message_id, conversation, segment_id) as (
-            select message_id, conversation, segment_id from messages
+            select message_id, conversation, segment_id from message_conversations
             join segments on upto_id = (select min(upto_id) from segments where upto_id >= message_id)
             where message_id in (select value from json_each(?))
         )

@@ -49,7 +49,7 @@ pub(in crate::store) async fn remove(
 async fn list(conn: &mut SqliteConnection, ids: &str) -> Result<Vec<Message>, sqlx::Error> {
     sqlx::query_as!(
         Message,
-        r#"select message_id, conversation as "conversation!: i64", sender_id, nonce from messages
+        r#"select message_id, conversation as "conversation!: i64", sender_id, nonce from message_conversations
         where message_id in (select value from json_each(?))"#,
         ids
     )
