@@ -1,10 +1,11 @@
 //! What a message says.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The text of a message: UTF-8 of 1 byte up to the configured limit, kept byte for byte.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Content(Box<str>);
+pub struct Content(Arc<str>);
 
 /// Why a text cannot be a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +39,11 @@ impl Content {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The text, for who keeps it.
+    pub fn share(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 }
 

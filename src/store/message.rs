@@ -1,5 +1,7 @@
 //! The table `messages`: the log.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension};
 use sqlx::SqliteConnection;
 
@@ -42,7 +44,7 @@ pub(super) struct Earlier {
     pub(super) message_id: MessageId,
     pub(super) sent_at_ms: i64,
     pub(super) target: Target,
-    pub(super) content: String,
+    pub(super) content: Arc<str>,
 }
 
 /// Appends messages to the log.

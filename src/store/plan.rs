@@ -242,7 +242,7 @@ fn repeat_or_send(directory: &mut Directory, message: &Message<'_>, moment: Mome
     let &Message { sender_id, target, content, nonce } = message;
     let earlier = nonce.and_then(|nonce| directory.earlier(sender_id, nonce));
     if let Some(Earlier { message_id, sent_at_ms, target: to, content: said }) = earlier {
-        let is_same = Ok(*to) == target && said == content.as_str();
+        let is_same = Ok(*to) == target && **said == *content.as_str();
         let (message_id, sent_at_ms) = (*message_id, *sent_at_ms);
         return if is_same { Ok(Plan::Repeat { message_id, sent_at_ms }) } else { Err(Refusal::Conflict) };
     }
@@ -255,8 +255,8 @@ fn repeat_or_send(directory: &mut Directory, message: &Message<'_>, moment: Mome
     let overdrawn = charge(directory, sender_id, target, moment)?;
     let (message_id, sent_at_ms) = (directory.add_message(), moment.now_ms);
     if let Some(nonce) = nonce {
-        let content = content.as_str().to_owned();
-        directory.note_nonce(sender_id, nonce, Earlier { message_id, sent_at_ms, target, content });
+        let earlier = Earlier { message_id, sent_at_ms, target, content: content.share() };
+        directory.note_nonce(sender_id, nonce, earlier);
     }
     let new_pair = match target {
         Target::User(other) if directory.add_pair(sender_id, other) => {
