@@ -20,7 +20,9 @@ const GO_ON_AFTER: Duration = Duration::from_secs(60);
 
 /// Saves which tokens are in use and ends those that were not for too long: at the start, every hour, and at the end.
 pub(super) async fn save_regularly(registry: Arc<Registry>, store: Store<Ticket>, mut ends: Shutdown) {
-    let mut hours = tokio::time::interval(EVERY);
+    // At once: a tick of the interval would come a moment later, when somebody may be here already.
+    save(&registry, &store).await;
+    let mut hours = tokio::time::interval_at(tokio::time::Instant::now() + EVERY, EVERY);
     loop {
         tokio::select! {
             _ = hours.tick() => save(&registry, &store).await,
