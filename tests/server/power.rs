@@ -180,6 +180,10 @@ fn said_in(conversation: Conversation, events: &[Event]) -> Vec<(usize, Told)> {
                     FromServer::Update(update) => received(&conversation.port, content(update)),
                 },
             ));
+            // Asked for as soon as everything else is answered.
+            if let Some(logout) = answers.peek().filter(|told| !told.ended.is_empty()) {
+                said.push((index, Told { ending: logout.ended.clone(), ..Told::default() }));
+            }
         }
     }
     assert!(answers.next().is_none(), "the trace lacks an answer");

@@ -14,6 +14,8 @@ use crate::database;
 pub(crate) struct Told {
     pub(crate) users: Vec<String>,
     pub(crate) logins: Vec<Login>,
+    /// Logins of which the logout was asked for: it may be stored before it is answered.
+    pub(crate) ending: Vec<Login>,
     /// Logins of which the logout was answered.
     pub(crate) ended: Vec<Login>,
     pub(crate) groups: Vec<String>,
@@ -36,6 +38,7 @@ impl Told {
     pub(crate) fn extend(&mut self, other: Self) {
         self.users.extend(other.users);
         self.logins.extend(other.logins);
+        self.ending.extend(other.ending);
         self.ended.extend(other.ended);
         self.groups.extend(other.groups);
         self.members.extend(other.members);
@@ -96,7 +99,8 @@ impl Told {
         let hashes = database::list(conn, "select lower(hex(token_hash)) from sessions").await;
         let stored: HashSet<String> = hashes.into_iter().collect();
         let ended: HashSet<String> = self.ended.iter().map(token_hash).collect();
-        let good = self.logins.iter().map(token_hash).filter(|hash| !ended.contains(hash));
+        let ending: HashSet<String> = self.ending.iter().map(token_hash).collect();
+        let good = self.logins.iter().map(token_hash).filter(|hash| !ended.contains(hash) && !ending.contains(hash));
         let lost = good.filter(|hash| !stored.contains(hash)).count();
         let undead = ended.intersection(&stored).count();
         if lost + undead > 0 {
