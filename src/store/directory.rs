@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 // For keys that no client chooses; names and nonces have the standard library's.
 use foldhash::{HashMap as FastMap, HashSet as FastSet};
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
 use super::message::{self, Earlier};
 use super::session::{self, Session};
@@ -77,26 +77,26 @@ enum Change {
 }
 
 impl Directory {
-    /// Reads the tables.
-    pub(super) async fn load(conn: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+    /// Reads the tables: whole, and before anybody is served, so by SQLite's own interface.
+    pub(super) fn load(conn: &Connection) -> rusqlite::Result<Self> {
         let mut directory = Self::default();
-        directory.head = message::find_head(conn).await?;
+        directory.head = message::find_head(conn)?;
         directory.committed_head = directory.head;
-        directory.pairs = pair::list(conn).await?.into_iter().collect();
-        for (user_id, username, is_deleted) in user::list_names(conn).await? {
+        directory.pairs = pair::list(conn)?.into_iter().collect();
+        for (user_id, username, is_deleted) in user::list_names(conn)? {
             directory.put_user(user_id, &username, MessageId(0));
             directory.user_mut(user_id).is_deleted = is_deleted;
         }
-        for (user_id, message_id) in mark::list(conn).await? {
+        for (user_id, message_id) in mark::list(conn)? {
             directory.user_mut(user_id).mark = message_id;
         }
-        for (group_id, group_name, group_key, owner_id) in group::list_names(conn).await? {
+        for (group_id, group_name, group_key, owner_id) in group::list_names(conn)? {
             directory.put_group(group_id, &group_name, group_key, owner_id);
         }
-        for (user_id, group_id) in group::list_memberships(conn).await? {
+        for (user_id, group_id) in group::list_memberships(conn)? {
             directory.put_member(user_id, group_id);
         }
-        for (token_hash, session) in session::list(conn).await? {
+        for (token_hash, session) in session::list(conn)? {
             directory.newest_session = directory.newest_session.max(session.session_id);
             directory.put_session(token_hash, session);
         }

@@ -1,5 +1,6 @@
 //! The tables `groups` and `group_members`.
 
+use rusqlite::{Connection, Row};
 use sqlx::SqliteConnection;
 
 use crate::domain::{GroupId, GroupName, MessageId, UserId};
@@ -80,24 +81,17 @@ pub(super) async fn update_owner(
 }
 
 /// Every group's id, name, key and owner.
-pub(super) async fn list_names(
-    conn: &mut SqliteConnection,
-) -> Result<Vec<(GroupId, String, String, UserId)>, sqlx::Error> {
-    let rows = sqlx::query!("select group_id, group_name, group_key, owner_id from groups order by group_id")
-        .fetch_all(conn)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (GroupId(row.group_id), row.group_name, row.group_key, UserId(row.owner_id)))
-        .collect())
+pub(super) fn list_names(conn: &Connection) -> rusqlite::Result<Vec<(GroupId, String, String, UserId)>> {
+    let mut select = conn.prepare("select group_id, group_name, group_key, owner_id from groups order by group_id")?;
+    let names = |row: &Row<'_>| Ok((GroupId(row.get(0)?), row.get(1)?, row.get(2)?, UserId(row.get(3)?)));
+    select.query_map([], names)?.collect()
 }
 
 /// Every current membership, the oldest first.
-pub(super) async fn list_memberships(conn: &mut SqliteConnection) -> Result<Vec<(UserId, GroupId)>, sqlx::Error> {
-    let rows = sqlx::query!("select user_id, group_id from group_members where left_id is null order by membership_id")
-        .fetch_all(conn)
-        .await?;
-    Ok(rows.into_iter().map(|row| (UserId(row.user_id), GroupId(row.group_id))).collect())
+pub(super) fn list_memberships(conn: &Connection) -> rusqlite::Result<Vec<(UserId, GroupId)>> {
+    let sql = "select user_id, group_id from group_members where left_id is null order by membership_id";
+    let mut select = conn.prepare(sql)?;
+    select.query_map([], |row| Ok((UserId(row.get(0)?), GroupId(row.get(1)?))))?.collect()
 }
 
 /// A group that somebody is a member of.

@@ -1,5 +1,6 @@
 //! The table `delivery_marks`.
 
+use rusqlite::Connection;
 use sqlx::SqliteConnection;
 
 use crate::domain::{MessageId, UserId};
@@ -29,7 +30,7 @@ pub(super) async fn update(conn: &mut SqliteConnection, marks: &[(UserId, Messag
     Ok(())
 }
 
-pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<(UserId, MessageId)>, sqlx::Error> {
-    let rows = sqlx::query!("select user_id, message_id from delivery_marks").fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| (UserId(row.user_id), MessageId(row.message_id))).collect())
+pub(super) fn list(conn: &Connection) -> rusqlite::Result<Vec<(UserId, MessageId)>> {
+    let mut select = conn.prepare("select user_id, message_id from delivery_marks")?;
+    select.query_map([], |row| Ok((UserId(row.get(0)?), MessageId(row.get(1)?))))?.collect()
 }

@@ -80,13 +80,9 @@ pub(super) fn rows(first: MessageId, rows: &[Row<'_>], now_ms: i64) -> Rows {
 }
 
 /// The newest id that was ever given out.
-pub(super) async fn find_head(conn: &mut SqliteConnection) -> Result<MessageId, sqlx::Error> {
-    let head = sqlx::query_scalar!(
-        r#"select max(head, coalesce((select max(message_id) from messages), 0)) as "head!: i64" from meta"#
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(MessageId(head))
+pub(super) fn find_head(conn: &Connection) -> rusqlite::Result<MessageId> {
+    let sql = "select max(head, coalesce((select max(message_id) from messages), 0)) from meta";
+    conn.query_row(sql, [], |row| row.get(0).map(MessageId))
 }
 
 /// Those of these messages that have a nonce, by who sent them with which.

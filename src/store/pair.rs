@@ -1,5 +1,6 @@
 //! The table `whisper_pairs`: who has whispered with whom.
 
+use rusqlite::Connection;
 use sqlx::SqliteConnection;
 
 use crate::domain::UserId;
@@ -11,7 +12,7 @@ pub(super) async fn insert(conn: &mut SqliteConnection, low_id: UserId, high_id:
     Ok(())
 }
 
-pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<(UserId, UserId)>, sqlx::Error> {
-    let rows = sqlx::query!("select low_id, high_id from whisper_pairs").fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| (UserId(row.low_id), UserId(row.high_id))).collect())
+pub(super) fn list(conn: &Connection) -> rusqlite::Result<Vec<(UserId, UserId)>> {
+    let mut select = conn.prepare("select low_id, high_id from whisper_pairs")?;
+    select.query_map([], |row| Ok((UserId(row.get(0)?), UserId(row.get(1)?))))?.collect()
 }

@@ -1,5 +1,6 @@
 //! The table `sessions`.
 
+use rusqlite::{Connection, Row};
 use sqlx::SqliteConnection;
 
 use super::draft::Origin;
@@ -75,22 +76,14 @@ pub(super) async fn update_use(conn: &mut SqliteConnection, used: &[(SessionId, 
     Ok(())
 }
 
-pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<(TokenHash, Session)>, sqlx::Error> {
-    let rows =
-        sqlx::query!("select session_id, user_id, token_hash, last_used_at_ms from sessions").fetch_all(conn).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let token_hash = TokenHash(row.token_hash.try_into().expect("the schema allows 32 bytes only"));
-            let session = Session {
-                session_id: SessionId(row.session_id),
-                user_id: UserId(row.user_id),
-                last_used_at_ms: row.last_used_at_ms,
-                stored_use_at_ms: row.last_used_at_ms,
-            };
-            (token_hash, session)
-        })
-        .collect())
+pub(super) fn list(conn: &Connection) -> rusqlite::Result<Vec<(TokenHash, Session)>> {
+    let mut select = conn.prepare("select token_hash, session_id, user_id, last_used_at_ms from sessions")?;
+    let session = |row: &Row<'_>| {
+        let (session_id, user_id, last_used_at_ms) = (SessionId(row.get(1)?), UserId(row.get(2)?), row.get(3)?);
+        let session = Session { session_id, user_id, last_used_at_ms, stored_use_at_ms: last_used_at_ms };
+        Ok((TokenHash(row.get(0)?), session))
+    };
+    select.query_map([], session)?.collect()
 }
 
 /// One of somebody's sessions. Times in milliseconds since 1970.

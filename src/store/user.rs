@@ -1,5 +1,6 @@
 //! The table `users`.
 
+use rusqlite::Connection;
 use sqlx::SqliteConnection;
 
 use crate::domain::{UserId, Username};
@@ -89,13 +90,9 @@ pub(super) async fn update_deleted(
 }
 
 /// Every user's id and name, and whether the account has ended.
-pub(super) async fn list_names(conn: &mut SqliteConnection) -> Result<Vec<(UserId, String, bool)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"select user_id, username, deleted_at_ms is not null as "is_deleted!: bool" from users order by user_id"#
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (UserId(row.user_id), row.username, row.is_deleted)).collect())
+pub(super) fn list_names(conn: &Connection) -> rusqlite::Result<Vec<(UserId, String, bool)>> {
+    let mut select = conn.prepare("select user_id, username, deleted_at_ms is not null from users order by user_id")?;
+    select.query_map([], |row| Ok((UserId(row.get(0)?), row.get(1)?, row.get(2)?)))?.collect()
 }
 
 /// The user who has, or had, a name.

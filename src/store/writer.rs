@@ -93,8 +93,8 @@ struct Connections {
 
 impl<T: Send + 'static> Writer<T> {
     pub(super) async fn new(database: Database, config: &Config, queue: Queue<T>) -> Result<Self, OpenError> {
-        let Database { path, mut writer, readers, log_readers, index, lock, .. } = database;
-        let directory = Directory::load(&mut writer.conn).await?;
+        let Database { path, writer, readers, log_readers, index, lock, .. } = database;
+        let directory = Directory::load(&connect::connect_log_reader(&path)?)?;
         let appender = Appender::open(&path)?;
         let checkpointer = Checkpointer::start(&path).await?;
         Ok(Self {
