@@ -1,9 +1,14 @@
 //! Which messages a connection's peer has acknowledged, told from what TCP says of its bytes.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, Weak};
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -19,14 +24,15 @@ const MAX_PENDING: usize = 64;
 const CHECK_AFTER: Duration = Duration::from_millis(200);
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// Follows one connection. Shared by its writer, by who writes in its place, and by whoever asks for it when its user logs in
-/// elsewhere.
+/// Follows one connection: writes to it, and knows what of that is acknowledged. Shared by its writer, by who writes in its
+/// place, and by whoever asks for it when its user logs in elsewhere.
 #[derive(Debug)]
 pub(super) struct Acknowledged {
     itself: Weak<Self>,
     awaited: Arc<Awaited>,
     socket: Socket,
     service: Arc<Service>,
+    /// Held while something is written and until it is noted, so that who asks sees both or neither.
     written: Mutex<Written>,
 }
 
@@ -72,7 +78,7 @@ impl Awaited {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Weak<Acknowledged>)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Instant, Weak<Acknowledged>)>> {
         self.connections.lock().expect("nothing in here panics, so the lock is never poisoned")
     }
 }
@@ -98,14 +104,27 @@ impl Acknowledged {
         })
     }
 
+    /// Writes a chunk, and flushes it. `writer` is that of this connection.
+    pub(super) async fn write(&self, writer: &mut (impl AsyncWrite + Unpin), chunk: Chunk) -> io::Result<()> {
+        let Chunk { bytes, received } = chunk;
+        let mut writing = pin!(async {
+            writer.write_all(&bytes).await?;
+            writer.flush().await
+        });
+        poll_fn(|cx| {
+            let mut written = self.lock();
+            ready!(writing.as_mut().poll(cx))?;
+            self.wrote(&mut written, received);
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
     /// Notes that all of a chunk was handed to the system, and the newest message in it.
-    pub(super) fn wrote(&self, received: Option<Received>) {
+    fn wrote(&self, written: &mut Written, received: Option<Received>) {
         let Some(received) = received else { return };
-        let mut written = self.lock();
         written.wrote(self.socket.written_bytes(), received);
-        let begins = !std::mem::replace(&mut written.is_awaited, true);
-        drop(written);
-        if begins {
+        if !std::mem::replace(&mut written.is_awaited, true) {
             self.awaited.begin(Weak::clone(&self.itself));
         }
     }
@@ -128,7 +147,7 @@ impl Acknowledged {
     }
 
     fn check_written(&self, written: &mut Written) -> bool {
-        // First what was written, then what is open of it: what is written in between makes this too little, never too much.
+        // Messages are written under this lock. What TLS writes of its own between these two makes this too little, never too much.
         let written_bytes = self.socket.written_bytes();
         if !written.pending.is_empty()
             && let Some(unacknowledged) = self.socket.unacknowledged_bytes()
@@ -145,8 +164,9 @@ impl Acknowledged {
         self.socket.unacknowledged_bytes().unwrap_or(0)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Written> {
-        self.written.lock().expect("nothing in here panics, so the lock is never poisoned")
+    fn lock(&self) -> MutexGuard<'_, Written> {
+        // A writer that panics has noted nothing yet, and what others have stays true.
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -158,13 +178,14 @@ impl Probe for Acknowledged {
 
 impl Sink for Acknowledged {
     fn try_write(&self, mut chunk: Chunk) -> Option<Chunk> {
+        let mut written = self.lock();
         // What keeps it from being written, the connection's writer will see.
-        let written = self.socket.try_write(&chunk.bytes).unwrap_or(0);
-        if written < chunk.bytes.len() {
-            chunk.bytes.drain(..written);
+        let taken = self.socket.try_write(&chunk.bytes).unwrap_or(0);
+        if taken < chunk.bytes.len() {
+            chunk.bytes.drain(..taken);
             return Some(chunk);
         }
-        self.wrote(chunk.received);
+        self.wrote(&mut written, chunk.received);
         None
     }
 }

@@ -20,7 +20,7 @@ use super::deadline::Deadlines;
 use super::socket::Socket;
 use super::tls::Tls;
 use crate::config::Limits;
-use crate::outbox::{Chunk, Next, Outbox, OutboxLimits, Sink};
+use crate::outbox::{Next, Outbox, OutboxLimits, Sink};
 use crate::protocol::{Framing, Refused, RequestDecoder, RequestLimits, Response};
 use crate::service::{Probe, Service, ServiceError, Session};
 use crate::shutdown::Shutdown;
@@ -265,11 +265,7 @@ impl Connection {
     async fn write_outbox(&self, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         loop {
             match self.outbox.next().await {
-                Next::Write(Chunk { bytes, received }) => {
-                    writer.write_all(&bytes).await?;
-                    writer.flush().await?;
-                    self.acknowledged.wrote(received);
-                }
+                Next::Write(chunk) => self.acknowledged.write(writer, chunk).await?,
                 Next::ReadOn(gap) => {
                     Box::pin(self.service.read_on(&self.outbox, gap)).await.map_err(io::Error::other)?;
                 }
