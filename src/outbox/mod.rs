@@ -1,12 +1,13 @@
 //! What waits for one connection's socket: responses, and updates while its reader keeps up.
 //!
-//! The `State` inside decides and knows neither locks nor tasks; [`Outbox`] is the handle that the dispatcher, the connection's
-//! reader and its writer share. Nobody who puts something in ever waits for the socket.
+//! The `State` inside decides and knows neither locks nor tasks, its `Queue` is what waits; [`Outbox`] is the handle that the
+//! dispatcher, the connection's reader and its writer share. Nobody who puts something in ever waits for the socket.
 //!
 //! Who puts something in for a writer that sleeps is handed a [`Due`]: dropped, it wakes the writer; and where there is little to
 //! do it writes by itself, which spares waking a thread.
 
 mod due;
+mod queue;
 mod state;
 
 use std::borrow::Cow;
@@ -17,8 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 pub use due::Due;
+pub use queue::{Chunk, Encoded, RUN_BYTES, Received};
 use state::State;
-pub use state::{CHUNK_BYTES, Chunk, Following, Gap, Next, OutboxLimits, Received};
+pub use state::{Following, Gap, Next, OutboxLimits};
 
 use crate::domain::{MessageId, UserId};
 use crate::protocol::Framing;
@@ -108,7 +110,7 @@ impl Outbox {
     }
 
     /// Puts in an update that this connection's user is owed, encoded by `encode` only if there is room for it now.
-    pub fn offer(self: &Arc<Self>, message_id: MessageId, encode: impl FnOnce() -> Arc<[u8]>) -> Option<Due> {
+    pub fn offer<'a>(self: &Arc<Self>, message_id: MessageId, encode: impl FnOnce() -> Encoded<'a>) -> Option<Due> {
         let mut shared = self.lock();
         let writer = if shared.state.offer(message_id, encode) { shared.writer.take() } else { None };
         drop(shared);

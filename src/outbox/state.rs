@@ -1,25 +1,15 @@
 //! The outbox as a pure state machine: no locks, no tasks, no IO.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::queue::{Chunk, Cost, Encoded, Queue, Received};
 use crate::domain::{MessageId, UserId};
-
-/// Units: bytes that a queued response or update costs besides its own: the entry, and its share of the queue.
-const ENTRY_BYTES: usize = 96;
 
 /// Units: bytes that the longest response takes in the outbox, kept free for every request that is unanswered.
 const RESPONSE_BYTES: usize = 256;
-
-/// Units: bytes that are handed to the socket at once, unless what comes first is longer.
-pub const CHUNK_BYTES: usize = 64 * 1024;
-
-/// An empty queue keeps no more room than this, and none on a connection that was told little so far, for most of those only wait.
-/// Units: entries.
-const KEPT_ENTRIES: usize = 16;
-const LITTLE_ENTRIES: u8 = 8;
 
 /// How much may wait in an outbox.
 #[derive(Debug, Clone, Copy)]
@@ -51,31 +41,6 @@ pub enum Next {
     End,
 }
 
-/// Bytes for the socket.
-#[derive(PartialEq, Eq)]
-pub struct Chunk {
-    /// Whole responses and updates, in order.
-    pub bytes: Vec<u8>,
-    /// The newest message among them.
-    pub received: Option<Received>,
-}
-
-/// Shows the length alone: a response may hold a token, an update what somebody said.
-impl fmt::Debug for Chunk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Chunk({} bytes, {:?})", self.bytes.len(), self.received)
-    }
-}
-
-/// How far a user has received the log, once certain bytes have reached them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Received {
-    /// Who.
-    pub user_id: UserId,
-    /// Up to where.
-    pub message_id: MessageId,
-}
-
 /// A part of the log that a lagging connection has to read from the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
@@ -89,28 +54,13 @@ pub struct Gap {
     pub room_bytes: usize,
 }
 
-enum Entry {
-    Response(Cow<'static, [u8]>),
-    /// `received` for what moves a mark on.
-    Update {
-        bytes: Arc<[u8]>,
-        received: Option<Received>,
-    },
-}
+/// A response before which others have to leave.
+struct Early(Cow<'static, [u8]>);
 
-impl Entry {
-    fn length(&self) -> usize {
-        match self {
-            Self::Response(bytes) => bytes.len(),
-            Self::Update { bytes, .. } => bytes.len(),
-        }
-    }
-}
-
-/// Shows the length alone: a response may hold a token, an update what somebody said.
-impl fmt::Debug for Entry {
+/// Shows the length alone: it may hold a token.
+impl fmt::Debug for Early {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Entry({} bytes)", self.length())
+        write!(f, "Early({} bytes)", self.0.len())
     }
 }
 
@@ -161,9 +111,7 @@ pub struct Following {
 #[derive(Debug)]
 pub(super) struct State {
     limits: OutboxLimits,
-    queue: VecDeque<Entry>,
-    /// Entries that were ever in the queue, or as many as can be counted.
-    told_entries: u8,
+    queue: Queue,
     delivery: Delivery,
     /// Of entries in the queue and, until the next call of `next`, of those handed to the writer.
     response_bytes: usize,
@@ -177,7 +125,7 @@ pub(super) struct State {
     asked: u64,
     answered: u64,
     /// Responses to requests before which others are unanswered.
-    early: BTreeMap<u64, Entry>,
+    early: BTreeMap<u64, Early>,
     /// The update that is due when the cursor has reached this message.
     due: Option<(MessageId, Arc<[u8]>)>,
     /// What is said once there is room again, if hints were left out.
@@ -192,8 +140,7 @@ impl State {
     pub(super) fn new(limits: OutboxLimits) -> Self {
         Self {
             limits,
-            queue: VecDeque::new(),
-            told_entries: 0,
+            queue: Queue::default(),
             delivery: Delivery::Off,
             response_bytes: 0,
             update_bytes: 0,
@@ -235,52 +182,48 @@ impl State {
     /// Whether the writer has something to do now that it had not before.
     pub(super) fn respond(&mut self, sequence: u64, response: Cow<'static, [u8]>) -> bool {
         if sequence != self.answered {
-            self.early.insert(sequence, Entry::Response(response));
+            self.early.insert(sequence, Early(response));
             return false;
         }
-        self.push_response(Entry::Response(response));
-        while let Some(response) = self.early.remove(&self.answered) {
-            self.push_response(response);
+        self.push_response(&response);
+        while let Some(Early(response)) = self.early.remove(&self.answered) {
+            self.push_response(&response);
         }
         true
     }
 
-    fn push_response(&mut self, response: Entry) {
+    fn push_response(&mut self, response: &[u8]) {
         self.answered += 1;
-        self.response_bytes += response.length() + ENTRY_BYTES;
-        self.push(response);
+        self.response_bytes += self.queue.push_response(response);
     }
 
     /// Whether the writer has something to do now that it had not before.
-    pub(super) fn offer(&mut self, message_id: MessageId, encode: impl FnOnce() -> Arc<[u8]>) -> bool {
+    pub(super) fn offer<'a>(&mut self, message_id: MessageId, encode: impl FnOnce() -> Encoded<'a>) -> bool {
         match &mut self.delivery {
             Delivery::Off => false,
             Delivery::Lagging { owed_upto, .. } => {
                 *owed_upto = message_id;
                 false
             }
-            Delivery::Live { reader } => {
-                let reader = *reader;
-                let bytes = encode();
-                if self.update_bytes + bytes.len() + ENTRY_BYTES > self.limits.update_bytes() {
+            &mut Delivery::Live { reader } => {
+                let update = encode();
+                if self.has_room_for(&update) {
+                    self.push_update(update, reader.received(message_id));
+                } else {
                     let cursor = MessageId(message_id.0 - 1);
                     self.delivery = Delivery::Lagging { reader, cursor, owed_upto: message_id };
-                } else {
-                    self.push_update(bytes, reader.received(message_id));
                 }
                 true
             }
         }
     }
 
-    fn push_update(&mut self, bytes: Arc<[u8]>, received: Option<Received>) {
-        self.update_bytes += bytes.len() + ENTRY_BYTES;
-        self.push(Entry::Update { bytes, received });
+    fn has_room_for(&self, update: &Encoded<'_>) -> bool {
+        self.update_bytes + update.cost() <= self.limits.update_bytes()
     }
 
-    fn push(&mut self, entry: Entry) {
-        self.told_entries = self.told_entries.saturating_add(1);
-        self.queue.push_back(entry);
+    fn push_update(&mut self, update: Encoded<'_>, received: Option<Received>) {
+        self.update_bytes += self.queue.push_update(update, received);
     }
 
     pub(super) fn attach(&mut self, user_id: UserId, mark: MessageId, published: MessageId) {
@@ -301,10 +244,11 @@ impl State {
     /// Puts in an update that is in no log: one that finds no room is made up for by telling that some were left out. Whether the
     /// writer has something to do now that it had not before.
     pub(super) fn hint(&mut self, bytes: Arc<[u8]>) -> bool {
+        let hint = Encoded::Shared(bytes);
         match self.delivery {
             Delivery::Off | Delivery::Live { reader: Reader { marks: true, .. } } => false,
-            Delivery::Live { .. } if self.update_bytes + bytes.len() + ENTRY_BYTES <= self.limits.update_bytes() => {
-                self.push_update(bytes, None);
+            Delivery::Live { .. } if self.has_room_for(&hint) => {
+                self.push_update(hint, None);
                 true
             }
             Delivery::Live { .. } | Delivery::Lagging { .. } => {
@@ -317,7 +261,7 @@ impl State {
     pub(super) fn end(&mut self, last: Option<Arc<[u8]>>) {
         self.detach();
         if let Some(last) = last {
-            self.push_update(last, None);
+            self.push_update(Encoded::Shared(last), None);
         }
     }
 
@@ -325,7 +269,7 @@ impl State {
         self.delivery = Delivery::Off;
         self.due = None;
         self.left_out_hints = false;
-        self.queue.retain(|entry| matches!(entry, Entry::Response(_)));
+        self.queue.drop_updates();
         self.update_bytes = self.written_update_bytes;
     }
 
@@ -345,7 +289,7 @@ impl State {
         if !self.queue.is_empty() {
             return Some(self.write());
         }
-        self.queue.shrink_to(if self.told_entries > LITTLE_ENTRIES { KEPT_ENTRIES } else { 0 });
+        self.queue.give_room_back();
         if self.is_closed {
             return Some(Next::End);
         }
@@ -359,7 +303,7 @@ impl State {
             self.delivery = Delivery::Live { reader };
         }
         if matches!(self.delivery, Delivery::Live { .. }) && std::mem::take(&mut self.left_out_hints) {
-            self.push_update(self.refresh.clone(), None);
+            self.push_update(Encoded::Shared(Arc::clone(&self.refresh)), None);
             return Some(self.write());
         }
         None
@@ -401,32 +345,16 @@ impl State {
             return;
         }
         if let Some((_, bytes)) = self.due.take_if(|(head, _)| *head <= cursor) {
-            self.push_update(bytes, None);
+            self.push_update(Encoded::Shared(bytes), None);
             // Who has just been told that all of the past is there asks for lists anyway.
             self.left_out_hints = false;
         }
     }
 
     fn take_chunk(&mut self) -> Chunk {
-        let length = self.queue.iter().map(Entry::length).sum::<usize>();
-        let mut chunk = Chunk { bytes: Vec::with_capacity(length.min(CHUNK_BYTES)), received: None };
-        while let Some(entry) = self.queue.pop_front() {
-            match entry {
-                Entry::Response(bytes) => {
-                    self.written_response_bytes += bytes.len() + ENTRY_BYTES;
-                    chunk.bytes.extend_from_slice(&bytes);
-                }
-                Entry::Update { bytes, received } => {
-                    self.written_update_bytes += bytes.len() + ENTRY_BYTES;
-                    chunk.bytes.extend_from_slice(&bytes);
-                    chunk.received = received.or(chunk.received);
-                }
-            }
-            let next = self.queue.front().map_or(0, Entry::length);
-            if chunk.bytes.len() + next > CHUNK_BYTES {
-                break;
-            }
-        }
+        let (chunk, Cost { responses, updates }) = self.queue.take_chunk();
+        self.written_response_bytes += responses;
+        self.written_update_bytes += updates;
         chunk
     }
 
@@ -438,7 +366,7 @@ impl State {
         // Up to `gap.after` all has come, be it deleted since.
         let is_news = self.told_upto.is_none_or(|told_upto| pruned_upto > told_upto.max(gap.after));
         if is_news {
-            self.push_update(encode(), None);
+            self.push_update(Encoded::Shared(encode()), None);
         }
         self.told_upto = self.told_upto.max(Some(pruned_upto));
     }
@@ -459,7 +387,7 @@ impl State {
             _ => return,
         };
         for (message_id, bytes) in updates {
-            self.push_update(bytes, reader.received(message_id));
+            self.push_update(Encoded::Shared(bytes), reader.received(message_id));
         }
     }
 
@@ -486,6 +414,10 @@ mod tests {
 
     fn bytes(text: &str) -> Arc<[u8]> {
         text.as_bytes().into()
+    }
+
+    fn own(text: &str) -> Encoded<'_> {
+        Encoded::Own(text.as_bytes())
     }
 
     fn response(text: &'static str) -> Cow<'static, [u8]> {
@@ -518,38 +450,22 @@ mod tests {
     #[test]
     fn what_another_could_not_write_comes_first_and_nobody_else_writes_meanwhile() {
         let mut state = live();
-        state.offer(MessageId(1), || bytes("one"));
+        state.offer(MessageId(1), || own("one"));
         let mut chunk = state.take_now().unwrap();
         chunk.bytes.drain(..1);
         assert!(!state.wrote(Some(chunk)));
-        state.offer(MessageId(2), || bytes("two"));
+        state.offer(MessageId(2), || own("two"));
         assert!(state.take_now().is_none());
 
         assert_eq!(written(&mut state), "ne");
         assert!(state.take_now().is_none());
         assert_eq!(written(&mut state), "two");
         assert_eq!(state.next(), None);
-        state.offer(MessageId(3), || bytes("three"));
+        state.offer(MessageId(3), || own("three"));
         let chunk = state.take_now().unwrap();
         assert_eq!(chunk.bytes, b"three");
         assert!(state.wrote(None));
         assert_eq!((state.update_bytes, state.next()), (0, None));
-    }
-
-    #[test]
-    fn an_empty_queue_keeps_room_only_on_a_connection_that_was_told_much_and_not_too_much_room() {
-        let mut state = live();
-        let mut tell = |count: i64| {
-            for _ in 0..count {
-                assert!(state.offer(MessageId(1), || bytes("x")));
-            }
-            while state.next().is_some() {}
-            state.queue.capacity()
-        };
-
-        assert_eq!(tell(i64::from(LITTLE_ENTRIES)), 0);
-        assert!((1..=KEPT_ENTRIES).contains(&tell(1)));
-        assert!((1..=KEPT_ENTRIES).contains(&tell(25)));
     }
 
     #[test]
@@ -563,7 +479,8 @@ mod tests {
         };
         assert!(answer(&mut state));
 
-        state.offer(MessageId(1), || bytes(&"x".repeat(5000)));
+        let long = "x".repeat(5000);
+        state.offer(MessageId(1), || own(&long));
         assert!(!answer(&mut state));
         state.close();
         assert!(!answer(&mut state));
@@ -604,9 +521,9 @@ mod tests {
     fn updates_beyond_the_limit_are_left_to_the_store() {
         let mut state = live();
         let long = "x".repeat(1000);
-        assert!(state.offer(MessageId(5), || bytes(&long)));
-        assert!(state.offer(MessageId(7), || bytes(&long)));
-        assert!(state.offer(MessageId(9), || bytes(&long)));
+        assert!(state.offer(MessageId(5), || own(&long)));
+        assert!(state.offer(MessageId(7), || own(&long)));
+        assert!(state.offer(MessageId(9), || own(&long)));
         assert!(!state.offer(MessageId(12), || panic!("a lagging outbox encodes nothing")));
 
         assert_eq!(written(&mut state).len(), 2000);
@@ -621,7 +538,7 @@ mod tests {
         state.fill(gap, vec![(MessageId(12), bytes("twelve"))], MessageId(12));
         assert_eq!(written(&mut state), "twelve");
         assert_eq!(state.next(), None);
-        assert!(state.offer(MessageId(13), || bytes("thirteen")));
+        assert!(state.offer(MessageId(13), || own("thirteen")));
         assert_eq!(written(&mut state), "thirteen");
     }
 
@@ -641,7 +558,8 @@ mod tests {
     #[test]
     fn responses_are_not_held_up_by_lagging() {
         let mut state = live();
-        state.offer(MessageId(1), || bytes(&"x".repeat(5000)));
+        let long = "x".repeat(5000);
+        state.offer(MessageId(1), || own(&long));
         let sequence = state.ask().unwrap();
         state.respond(sequence, response("done"));
 
@@ -652,8 +570,9 @@ mod tests {
     #[test]
     fn after_detaching_no_update_leaves_and_a_late_page_is_dropped() {
         let mut state = live();
-        state.offer(MessageId(1), || bytes("one"));
-        state.offer(MessageId(2), || bytes(&"x".repeat(5000)));
+        state.offer(MessageId(1), || own("one"));
+        let long = "x".repeat(5000);
+        state.offer(MessageId(2), || own(&long));
         let first = state.ask().unwrap();
         state.detach();
         state.respond(first, response("bye"));
@@ -668,8 +587,8 @@ mod tests {
     #[test]
     fn a_chunk_tells_the_newest_message_in_it() {
         let mut state = live();
-        state.offer(MessageId(4), || bytes("four"));
-        state.offer(MessageId(6), || bytes("six"));
+        state.offer(MessageId(4), || own("four"));
+        state.offer(MessageId(6), || own("six"));
 
         let Some(Next::Write(chunk)) = state.next() else { panic!("two updates wait") };
         assert_eq!(chunk.received, Some(Received { user_id: ADA, message_id: MessageId(6) }));
@@ -754,7 +673,7 @@ mod tests {
     #[test]
     fn a_closed_outbox_takes_no_more_updates() {
         let mut state = live();
-        state.offer(MessageId(1), || bytes("one"));
+        state.offer(MessageId(1), || own("one"));
         state.close();
 
         assert!(!state.offer(MessageId(2), || panic!("it is closed")));

@@ -13,7 +13,7 @@ use super::marks::Marks;
 use super::ticket::{LogInTicket, Settled, Ticket};
 use super::{Receiver, Registry};
 use crate::domain::{Epoch, MessageId, Nonce, TokenHash, UserId};
-use crate::outbox::{Due, Following};
+use crate::outbox::{Due, Encoded, Following};
 use crate::protocol::{Conversation, Framing, MessageRef, Response, StampRef, Update};
 use crate::registry::Online;
 use crate::store::{Committed, LoggedIn, Membership, Outcome, Refusal, Sent, SentTo, Synced};
@@ -217,13 +217,16 @@ impl Dispatcher {
     }
 }
 
-/// A message's id, and its update's bytes in each form in which somebody receives it: each made once, and shared.
+/// A message's id, and its update's bytes in each form in which somebody receives it: each made once. Those of a group are shared
+/// among its members; those of a whisper go to so few that each has its own.
 struct EncodedOnce<'a> {
     sent: &'a Sent,
     epoch: &'a Epoch,
     id: Option<String>,
-    forms: [Option<Arc<[u8]>>; 4],
+    shared: [Option<Arc<[u8]>>; 4],
+    /// Where it is encoded, and the form that is in there.
     scratch: &'a mut Vec<u8>,
+    in_scratch: Option<Form>,
 }
 
 /// The forms of one update.
@@ -238,7 +241,7 @@ enum Form {
 
 impl<'a> EncodedOnce<'a> {
     fn new(sent: &'a Sent, epoch: &'a Epoch, scratch: &'a mut Vec<u8>) -> Self {
-        Self { sent, epoch, id: None, forms: [const { None }; 4], scratch }
+        Self { sent, epoch, id: None, shared: [const { None }; 4], scratch, in_scratch: None }
     }
 
     /// As clients are told it, in version 2.
@@ -254,7 +257,7 @@ impl<'a> EncodedOnce<'a> {
             Framing::Array if receiver.user_id.load(Ordering::Relaxed) == self.sent.sender_id.0 => Form::Own,
             Framing::Array => Form::Version2,
         };
-        receiver.outbox.offer(message_id, || self.bytes(form))
+        receiver.outbox.offer(message_id, || self.encode(form))
     }
 
     /// Offers a whisper to its sender, which version 1 does not.
@@ -262,19 +265,33 @@ impl<'a> EncodedOnce<'a> {
         if !receiver.outbox.is_version_2() {
             return None;
         }
-        receiver.outbox.offer(message_id, || self.bytes(Form::Own))
+        receiver.outbox.offer(message_id, || self.encode(Form::Own))
     }
 
-    fn bytes(&mut self, form: Form) -> Arc<[u8]> {
-        let Self { sent, epoch, id, forms, scratch } = self;
-        if let Some(bytes) = &forms[form as usize] {
-            return Arc::clone(bytes);
+    fn encode(&mut self, form: Form) -> Encoded<'_> {
+        if let SentTo::User { .. } = self.sent.target {
+            return Encoded::Own(self.write(form));
         }
-        let tells_id = matches!(form, Form::Version2 | Form::Own);
-        let id = tells_id.then(|| id.get_or_insert_with(|| epoch.id(sent.message_id)).as_str());
-        scratch.clear();
-        write(sent, form, id, scratch);
-        Arc::clone(forms[form as usize].insert(scratch.as_slice().into()))
+        let shared = match &self.shared[form as usize] {
+            Some(shared) => Arc::clone(shared),
+            None => {
+                let bytes = self.write(form).into();
+                Arc::clone(self.shared[form as usize].insert(bytes))
+            }
+        };
+        Encoded::Shared(shared)
+    }
+
+    fn write(&mut self, form: Form) -> &[u8] {
+        if self.in_scratch != Some(form) {
+            let tells_id = matches!(form, Form::Version2 | Form::Own);
+            let Self { sent, epoch, id, scratch, .. } = self;
+            let id = tells_id.then(|| id.get_or_insert_with(|| epoch.id(sent.message_id)).as_str());
+            scratch.clear();
+            write(sent, form, id, scratch);
+            self.in_scratch = Some(form);
+        }
+        self.scratch
     }
 }
 

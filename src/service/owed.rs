@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use crate::domain::{Epoch, MessageId};
-use crate::outbox::CHUNK_BYTES;
+use crate::outbox::RUN_BYTES;
 use crate::protocol::{Framing, MessageRef, StampRef};
 use crate::store::{Owed, Page};
-
-/// How much is put into an outbox as one, but for a longer message: four of them leave it together. Units: bytes.
-const RUN_BYTES: usize = CHUNK_BYTES / 4;
 
 /// A page of what somebody is owed, as it is sent.
 pub(super) struct EncodedPage {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use chinwag::domain::{GroupId, MessageId, TokenHash, UserId};
-use chinwag::outbox::{Next, Outbox, OutboxLimits};
+use chinwag::outbox::{Encoded, Next, Outbox, OutboxLimits};
 use chinwag::protocol::{Framing, MessageRef};
 use chinwag::registry::{Online, Presence, Registry};
 use gungraun::{library_benchmark, library_benchmark_group};
@@ -15,7 +15,7 @@ use super::wire::CONTENT;
 
 const GROUP: GroupId = GroupId(1);
 const MEMBERS: i64 = 100;
-const UPDATES: i64 = 100;
+const UPDATES: usize = 100;
 
 /// What was delivered before, more than what an outbox keeps no room after.
 const DELIVERED: i64 = 16;
@@ -27,7 +27,7 @@ fn live(user_id: UserId) -> Arc<Outbox> {
     outbox.attach(user_id, MessageId(0), MessageId(0));
     assert!(take(&outbox).is_none());
     for message_id in (1..=DELIVERED).map(MessageId) {
-        drop(outbox.offer(message_id, update));
+        drop(outbox.offer(message_id, || Encoded::Shared(update())));
         assert!(take(&outbox).is_some() && take(&outbox).is_none());
     }
     outbox
@@ -48,20 +48,20 @@ fn take(outbox: &Outbox) -> Option<Next> {
     }
 }
 
-fn one() -> (Arc<Outbox>, Vec<Arc<[u8]>>) {
-    (live(UserId(1)), (0..UPDATES).map(|_| update()).collect())
+fn one() -> (Arc<Outbox>, Arc<[u8]>) {
+    (live(UserId(1)), update())
 }
 
 #[library_benchmark(setup = one)]
 #[bench::live()]
-fn offer_and_take_100_updates((outbox, updates): (Arc<Outbox>, Vec<Arc<[u8]>>)) -> Arc<Outbox> {
-    for (message_id, bytes) in (DELIVERED + 1..).map(MessageId).zip(updates) {
-        drop(outbox.offer(message_id, || bytes));
+fn offer_and_take_100_updates((outbox, update): (Arc<Outbox>, Arc<[u8]>)) -> (Arc<Outbox>, Arc<[u8]>) {
+    for message_id in (DELIVERED + 1..).take(UPDATES).map(MessageId) {
+        drop(outbox.offer(message_id, || Encoded::Own(&update)));
     }
     while let Some(next) = take(&outbox) {
         black_box(next);
     }
-    outbox
+    (outbox, update)
 }
 
 type Group = (Arc<Registry<Outbox>>, Vec<Presence<Outbox>>);
@@ -77,7 +77,9 @@ fn group() -> (Group, Arc<[u8]>) {
 #[library_benchmark(setup = group)]
 #[bench::live()]
 fn publish_to_100((group, bytes): (Group, Arc<[u8]>)) -> (Group, Arc<[u8]>) {
-    group.0.for_members(GROUP, |outbox| drop(outbox.offer(MessageId(DELIVERED + 1), || bytes.clone())));
+    group
+        .0
+        .for_members(GROUP, |outbox| drop(outbox.offer(MessageId(DELIVERED + 1), || Encoded::Shared(bytes.clone()))));
     (group, bytes)
 }
 
