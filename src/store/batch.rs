@@ -86,7 +86,7 @@ pub(super) async fn commit(
         tx.commit().await?;
     } else if !rows.is_empty() {
         // One statement is a transaction by itself.
-        appender.append(message::rows(head.next(), &rows, now_ms))?;
+        appender.append(head.next(), &rows, now_ms)?;
     }
     Ok(removed)
 }

@@ -6,7 +6,7 @@
 //! Source: sqlite.org/vtab.html, "Eponymous-only virtual tables".
 #![expect(unsafe_code, reason = "SQLite calls a virtual table through C function pointers")]
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -101,14 +101,14 @@ impl Incoming {
         // dropped before that ends.
         let borrowed = unsafe { rusqlite::Connection::from_handle(handle.as_raw_handle().as_ptr()) };
         borrowed
-            .and_then(|conn| incoming.register_with(&conn))
+            .and_then(|conn| incoming.register_with(&conn, c"incoming"))
             .map_err(|err| sqlx::Error::Configuration(err.into()))?;
         Ok(incoming)
     }
 
-    /// Makes the table known to `conn`.
-    pub(super) fn register_with(&self, conn: &rusqlite::Connection) -> rusqlite::Result<()> {
-        conn.create_module(c"incoming", eponymous_only_module::<Table>(), Some(self.clone()))
+    /// Makes the table known to `conn`, under a name of its own.
+    pub(super) fn register_with(&self, conn: &rusqlite::Connection, name: &CStr) -> rusqlite::Result<()> {
+        conn.create_module(name, eponymous_only_module::<Table>(), Some(self.clone()))
     }
 
     /// Runs `sql`, which selects from `incoming`, with `rows` there; nothing, if there are none.

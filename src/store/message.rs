@@ -47,17 +47,44 @@ pub(super) struct Earlier {
     pub(super) content: Arc<str>,
 }
 
-/// Appends messages to the log.
+/// Appends incoming messages to the log.
 pub(super) const INSERT: &str =
     "insert into messages (message_id, kind, sender_id, recipient_id, group_id, sent_at_ms, content, nonce)
     select a, b, c, d, e, f, g, h from incoming";
 
-/// Appends `rows` to the log, the first with the id `first`, in one statement.
+/// Follows [`INSERT`] where there are no foreign keys: nothing is appended unless all that [`references`] tells is there.
+pub(super) const IF_ALL_ARE_THERE: &str = "where not exists (
+        select 1 from referenced
+        where (a is not null and a not in (select user_id from users))
+            or (b is not null and b not in (select group_id from groups))
+    )";
+
+/// Appends `rows` to the log, in one statement.
 pub(super) async fn insert(conn: &mut SqliteConnection, incoming: &Incoming, rows: Rows) -> Result<(), sqlx::Error> {
     incoming.run(conn, INSERT, rows).await
 }
 
-/// What [`INSERT`] finds in the table of incoming rows.
+/// What rows of messages refer to, each once: users in the first column, groups in the second.
+pub(super) fn references(rows: &[Row<'_>]) -> Rows {
+    let (mut users, mut groups) = (Vec::with_capacity(2 * rows.len()), Vec::new());
+    for row in rows {
+        users.push(row.sender_id.0);
+        match row.target {
+            Target::User(user_id) => users.push(user_id.0),
+            Target::Group(group_id) => groups.push(group_id.0),
+        }
+    }
+    for ids in [&mut users, &mut groups] {
+        ids.sort_unstable();
+        ids.dedup();
+    }
+    let mut referenced = Rows::new(2, users.len() + groups.len());
+    users.into_iter().for_each(|user_id| referenced.push([Value::Integer(user_id), Value::Key(None)]));
+    groups.into_iter().for_each(|group_id| referenced.push([Value::Key(None), Value::Integer(group_id)]));
+    referenced
+}
+
+/// What appends messages finds in the table of incoming rows.
 pub(super) fn rows(first: MessageId, rows: &[Row<'_>], now_ms: i64) -> Rows {
     let mut messages = Rows::new(8, rows.len());
     for (message_id, Row { sender_id, target, content, nonce }) in (first.0..).zip(rows) {

@@ -40,6 +40,44 @@ async fn a_row_that_the_schema_refuses_fails_alone() {
 }
 
 #[tokio::test]
+async fn a_message_to_who_was_deleted_beside_the_server_fails_alone() {
+    let server = TestServer::start().await;
+    let mut carol = server.register("carol").await;
+    for gone in ["bob", "eve"] {
+        server.register(gone).await.close().await;
+    }
+    let mut ada = server.register("ada").await;
+    ada.create_group("tea").await.unwrap();
+    ada.create_group("coffee").await.unwrap();
+    // Whispers between people who have talked before need nothing but the log.
+    for to in ["carol", "bob", "eve"] {
+        ada.whisper(to, "before").await;
+    }
+    let delete = "pragma foreign_keys = off; delete from users where username in ('bob', 'eve');
+        delete from groups where group_name = 'coffee'";
+    drop(database::meddle(&server.database(), delete).await);
+
+    for n in 0..10 {
+        for to in ["carol", "bob", "carol", "eve"] {
+            ada.send(&ada.whisper_request(to, n.to_string())).await;
+        }
+        for to in ["tea", "coffee"] {
+            ada.send(&ada.message_group_request(to, n.to_string())).await;
+        }
+    }
+    let (done, internal) = (Response::Done, Response::Refused(Refused::because("internal error")));
+    let expected = [&done, &internal, &done, &internal, &done, &internal];
+    for answer in expected.into_iter().cycle().take(60) {
+        assert_eq!(ada.next_response().await, *answer);
+    }
+
+    let stored = "select count(*) || ' ' || max(message_id) from messages
+        union all select 'dangling ' || rowid from pragma_foreign_key_check('messages')";
+    assert_eq!(database::texts(&server.database(), stored).await, ["33 33", "dangling 2", "dangling 3"]);
+    assert_eq!(carol.contents_so_far().await.len(), 21);
+}
+
+#[tokio::test]
 async fn a_registration_that_the_schema_refuses_can_be_tried_again_under_another_name() {
     let server = TestServer::start().await;
     let stopped = server.stop().await;
