@@ -45,7 +45,7 @@ async fn a_failing_write_or_fsync_ends_the_server_and_nothing_answered_is_lost()
     told.users.push("ada".to_owned());
     process.stop().await;
 
-    for fault in ["fsync:error=EIO", "pwrite64:error=EIO", "fsync:error=ENOSPC"] {
+    for fault in ["fdatasync:error=EIO", "pwrite64:error=EIO", "fdatasync:error=ENOSPC"] {
         // Not the 2nd: when the log is new that is the sync of the directory, whose failure SQLite passes over.
         for n in [1, 3, 4, 11] {
             let fault = format!("{fault}:when={n}");
@@ -237,7 +237,7 @@ async fn behind_a_disk_that_stalls_requests_are_refused_in_time_and_it_recovers_
     let mut ada = process.register("ada").await;
     let mut eve = process.register("eve").await;
 
-    let stall = Fault::inject(process.id(), directory.path(), "fsync:delay_enter=6000000").await;
+    let stall = Fault::inject(process.id(), directory.path(), "fdatasync:delay_enter=6000000").await;
     let mut refused = false;
     // Should both be taken at once, both wait for one commit and are done.
     for round in 0..5 {

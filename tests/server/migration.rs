@@ -63,7 +63,7 @@ async fn is_killed_at(n: usize, version: i64) -> bool {
         0 => [Vec::new(), ["ok", "0"].map(str::to_owned).to_vec()],
         _ => [schema(&path).await, schema(&path).await],
     };
-    let fault = format!("fsync:signal=KILL:when={n}");
+    let fault = format!("fdatasync:signal=KILL:when={n}");
     let mut process = Process::launch(serve_with_fault(directory.path(), &fault), directory.path());
     if process.listens() {
         process.stop().await;

@@ -46,7 +46,7 @@ pub(crate) fn under_strace<S: AsRef<OsStr>>(options: &[S], traced: &Command) -> 
     command
 }
 
-/// A server in `directory` to which `fault` is done, in strace's words: `fsync:signal=KILL:when=3`. Threads count apart.
+/// A server in `directory` to which `fault` is done, in strace's words: `fdatasync:signal=KILL:when=3`. Threads count apart.
 pub(crate) fn serve_with_fault(directory: &Path, fault: &str) -> Command {
     let serve = serve(directory, &[]);
     let syscalls = fault.split(':').next().unwrap();
