@@ -217,7 +217,7 @@ impl Dispatcher {
     }
 }
 
-/// A message's id, and its update's bytes in each form in which somebody receives it: each made once. Those of a group are shared
+/// A message's id, and its update's bytes in each form in which somebody receives it. Those of a group are each made once, and shared
 /// among its members; those of a whisper go to so few that each has its own.
 struct EncodedOnce<'a> {
     sent: &'a Sent,

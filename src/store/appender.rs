@@ -21,7 +21,7 @@ pub(super) struct Appender {
     conn: Connection,
     incoming: Incoming,
     referenced: Incoming,
-    /// The statement.
+    /// The statement that appends.
     append: String,
 }
 

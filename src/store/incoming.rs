@@ -1,4 +1,4 @@
-//! Rows on their way into the database: to SQL they are the table `incoming`, with the columns `a`, `b`, `c` and so on.
+//! Rows on their way into the database: to SQL they are a table, mostly `incoming`, with the columns `a`, `b`, `c` and so on.
 //!
 //! A statement that inserts many rows selects them from there. As JSON each costs three times as much, and as a statement of
 //! its own thirty times.
