@@ -32,7 +32,8 @@ pub(super) struct Acknowledged {
     awaited: Arc<Awaited>,
     socket: Socket,
     service: Arc<Service>,
-    /// Held while something is written and until it is noted, so that who asks sees both or neither.
+    /// Held while something is written and until it is noted, so that who asks sees both or neither; never for longer than what is
+    /// taken at once takes.
     written: Mutex<Written>,
 }
 
@@ -214,8 +215,58 @@ impl Written {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::sync::TryLockError;
+    use std::task::Context;
+
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+    use crate::config::{Config, PasswordCost};
     use crate::domain::{MessageId, UserId};
+    use crate::service::Started;
+    use crate::shutdown;
+
+    /// A connection's writer that takes a byte at a time, and notes whether anybody could look for acknowledgements meanwhile.
+    struct Watched<'a> {
+        written: &'a Mutex<Written>,
+        was_open: Vec<bool>,
+    }
+
+    impl AsyncWrite for Watched<'_> {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            let is_open = !matches!(self.written.try_lock(), Err(TryLockError::WouldBlock));
+            self.was_open.push(is_open);
+            Poll::Ready(Ok(1))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_looks_for_acknowledgements_between_a_write_and_its_note() {
+        let directory = tempfile::tempdir().unwrap();
+        let database_url = format!("sqlite://{}", directory.path().join("test.db").display());
+        let config = Config { database_url, password_cost: PasswordCost::FOR_TESTS, ..Config::default() };
+        let (_saving, saving_ends) = shutdown::channel();
+        let Started { service, .. } = Service::start(&config, saving_ends).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = Socket::new(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+        let acknowledged = Acknowledged::new(socket, service, Arc::default());
+        let mut writer = Watched { written: &acknowledged.written, was_open: Vec::new() };
+
+        let chunk = Chunk { bytes: b"news".to_vec(), received: Some(received(1)) };
+        acknowledged.write(&mut writer, chunk).await.unwrap();
+
+        assert_eq!(writer.was_open, [false; 4]);
+        assert_eq!(acknowledged.lock().pending, [(0, received(1))]);
+    }
 
     fn received(message: i64) -> Received {
         Received { user_id: UserId(1), message_id: MessageId(message) }

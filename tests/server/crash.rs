@@ -13,7 +13,7 @@ use crate::chance::Chance;
 use crate::database;
 use crate::helpers::{PASSWORD, content, within};
 use crate::program::{Process, scratch};
-use crate::strace::{can_trace, serve_with_fault};
+use crate::strace::{SYNC, can_trace, serve_with_fault};
 use crate::told::{Received, Told};
 
 /// Kills at a moment that chance decides.
@@ -342,7 +342,7 @@ async fn whatever_was_answered_or_received_survives_a_kill_at_any_write_or_fsync
     let mut chance = Chance::new(2);
     for round in 0..TRACED_KILLS {
         let fault = match chance.coin() {
-            true => format!("fdatasync:signal=KILL:when={}", 1 + chance.below(30)),
+            true => format!("{SYNC}:signal=KILL:when={}", 1 + chance.below(30)),
             false => format!("pwrite64:signal=KILL:when={}", 1 + chance.below(300)),
         };
         let process = Process::launch(serve_with_fault(crashes.path(), &fault), crashes.path());

@@ -9,7 +9,7 @@ use chinwag::protocol::{Request, Response};
 
 use crate::helpers::{content, within};
 use crate::program::{Process, scratch, serve};
-use crate::strace::{Fault, can_run, can_trace, serve_with_fault};
+use crate::strace::{Fault, SYNC, can_run, can_trace, serve_with_fault};
 use crate::told::{Received, Told};
 
 const BUSY: &str = "the server is busy and has done nothing; try again in a few seconds";
@@ -45,10 +45,10 @@ async fn a_failing_write_or_fsync_ends_the_server_and_nothing_answered_is_lost()
     told.users.push("ada".to_owned());
     process.stop().await;
 
-    for fault in ["fdatasync:error=EIO", "pwrite64:error=EIO", "fdatasync:error=ENOSPC"] {
+    for (call, error) in [(SYNC, "EIO"), ("pwrite64", "EIO"), (SYNC, "ENOSPC")] {
         // Not the 2nd: when the log is new that is the sync of the directory, whose failure SQLite passes over.
         for n in [1, 3, 4, 11] {
-            let fault = format!("{fault}:when={n}");
+            let fault = format!("{call}:error={error}:when={n}");
             let mut process = Process::launch(serve_with_fault(directory.path(), &fault), directory.path());
             if process.listens() {
                 let mut client = process.connect().await;
@@ -237,7 +237,7 @@ async fn behind_a_disk_that_stalls_requests_are_refused_in_time_and_it_recovers_
     let mut ada = process.register("ada").await;
     let mut eve = process.register("eve").await;
 
-    let stall = Fault::inject(process.id(), directory.path(), "fdatasync:delay_enter=6000000").await;
+    let stall = Fault::inject(process.id(), directory.path(), &format!("{SYNC}:delay_enter=6000000")).await;
     let mut refused = false;
     // Should both be taken at once, both wait for one commit and are done.
     for round in 0..5 {

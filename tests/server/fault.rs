@@ -40,12 +40,11 @@ async fn a_row_that_the_schema_refuses_fails_alone() {
 }
 
 #[tokio::test]
-async fn a_message_to_who_was_deleted_beside_the_server_fails_alone() {
+async fn a_message_by_or_to_who_was_deleted_beside_the_server_fails_alone() {
     let server = TestServer::start().await;
     let mut carol = server.register("carol").await;
-    for gone in ["bob", "eve"] {
-        server.register(gone).await.close().await;
-    }
+    server.register("bob").await.close().await;
+    let mut eve = server.register("eve").await;
     let mut ada = server.register("ada").await;
     ada.create_group("tea").await.unwrap();
     ada.create_group("coffee").await.unwrap();
@@ -53,6 +52,7 @@ async fn a_message_to_who_was_deleted_beside_the_server_fails_alone() {
     for to in ["carol", "bob", "eve"] {
         ada.whisper(to, "before").await;
     }
+    eve.whisper("carol", "before").await;
     let delete = "pragma foreign_keys = off; delete from users where username in ('bob', 'eve');
         delete from groups where group_name = 'coffee'";
     drop(database::meddle(&server.database(), delete).await);
@@ -71,10 +71,14 @@ async fn a_message_to_who_was_deleted_beside_the_server_fails_alone() {
         assert_eq!(ada.next_response().await, *answer);
     }
 
+    for n in 0..10 {
+        assert_eq!(eve.try_whisper("carol", &n.to_string()).await, Err("internal error".to_owned()));
+    }
+
     let stored = "select count(*) || ' ' || max(message_id) from messages
         union all select 'dangling ' || rowid from pragma_foreign_key_check('messages')";
-    assert_eq!(database::texts(&server.database(), stored).await, ["33 33", "dangling 2", "dangling 3"]);
-    assert_eq!(carol.contents_so_far().await.len(), 21);
+    assert_eq!(database::texts(&server.database(), stored).await, ["34 34", "dangling 2", "dangling 3", "dangling 4"]);
+    assert_eq!(carol.contents_so_far().await.len(), 22);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::crash::check_sound;
 use crate::database;
 use crate::helpers::{TestServer, content, with_nonce};
 use crate::program::{Process, scratch};
-use crate::strace::{can_trace, serve_with_fault};
+use crate::strace::{SYNC, can_trace, serve_with_fault};
 
 /// What `sqlite_schema` and the header say, and what sqlx has noted.
 type Schema = Vec<String>;
@@ -63,7 +63,7 @@ async fn is_killed_at(n: usize, version: i64) -> bool {
         0 => [Vec::new(), ["ok", "0"].map(str::to_owned).to_vec()],
         _ => [schema(&path).await, schema(&path).await],
     };
-    let fault = format!("fdatasync:signal=KILL:when={n}");
+    let fault = format!("{SYNC}:signal=KILL:when={n}");
     let mut process = Process::launch(serve_with_fault(directory.path(), &fault), directory.path());
     if process.listens() {
         process.stop().await;

@@ -24,6 +24,9 @@ pub(crate) fn can_run(tool: &str, arguments: &[&str]) -> bool {
     false
 }
 
+/// By which system call SQLite syncs: `.cargo/config.toml` says so.
+pub(crate) const SYNC: &str = "fdatasync";
+
 /// Whether a process can be traced here.
 pub(crate) fn can_trace() -> bool {
     can_run("strace", &["-D", "-f", "-o", "/dev/null", "true"])
