@@ -56,10 +56,10 @@
 //!    [`Draft::Whisper`](store::Draft::Whisper) for the writer. It does not wait for the outcome: up to 64 messages may be
 //!    under way.
 //! 3. The writer takes the draft with all others that have queued up while the last commit ran. `plan` finds that the token is
-//!    Ada's and who Bob is, and gives the message the next id. One statement inserts the messages of the whole batch; when it
-//!    returns, they are on the disk. Then they are in the index, too, which has them in memory.
+//!    Ada's and who Bob is, and gives the message the next id. One statement sees that all whom the batch names are in the file,
+//!    and inserts its messages; when it returns, they are on the disk. Then they are in the index, too, which has them in memory.
 //! 4. The batch goes to the dispatcher, on the same thread. It puts the response into Ada's outbox, at its number, then asks the
-//!    [`registry`] for Bob's connections, encodes the update once for each framing among them, and offers it to their outboxes.
+//!    [`registry`] for Bob's connections, encodes the update for the framing of each, and offers it to their outboxes.
 //! 5. Bob's outbox is *live* and has room, so the update is queued. In a batch of few the dispatcher writes it to his socket at
 //!    once, as far as that takes it without waiting. In a batch of many his connection's writer wakes, takes all that waits as
 //!    one chunk and writes it, while the next batch is committed. Had there been no room, the outbox would have noted the id and

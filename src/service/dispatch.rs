@@ -217,8 +217,8 @@ impl Dispatcher {
     }
 }
 
-/// A message's id, and its update's bytes in each form in which somebody receives it. Those of a group are each made once, and shared
-/// among its members; those of a whisper go to so few that each has its own.
+/// A message's id, and its update's bytes in each form in which somebody receives it. Those of a group are each made once, and
+/// shared among its members; those of a whisper go to so few that each has its own.
 struct EncodedOnce<'a> {
     sent: &'a Sent,
     epoch: &'a Epoch,

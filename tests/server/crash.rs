@@ -334,7 +334,7 @@ async fn whatever_was_answered_or_received_survives_kill_9_at_any_moment() {
 }
 
 #[tokio::test]
-async fn whatever_was_answered_or_received_survives_a_kill_at_any_write_or_fsync() {
+async fn whatever_was_answered_or_received_survives_a_kill_at_any_write_or_sync() {
     if !can_trace() {
         return;
     }

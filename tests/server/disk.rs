@@ -34,7 +34,7 @@ async fn whisper_until_broken(client: &mut Client, round: &str, told: &mut Told)
 }
 
 #[tokio::test]
-async fn a_failing_write_or_fsync_ends_the_server_and_nothing_answered_is_lost() {
+async fn a_failing_write_or_sync_ends_the_server_and_nothing_answered_is_lost() {
     if !can_trace() {
         return;
     }

@@ -54,7 +54,7 @@ async fn schema(path: &Path) -> Schema {
     schema
 }
 
-/// Starts a server on a database of `version` that is killed at the `n`th fsync; whether it came to that.
+/// Starts a server on a database of `version` that is killed at the `n`th sync; whether it came to that.
 async fn is_killed_at(n: usize, version: i64) -> bool {
     let directory = scratch();
     let path = directory.path().join("chinwag.db");
@@ -77,12 +77,12 @@ async fn is_killed_at(n: usize, version: i64) -> bool {
     process.stop().await;
 
     let new = schema(&path).await;
-    assert!(left == new || old.contains(&left), "at fsync {n}, from version {version}: {left:?}");
+    assert!(left == new || old.contains(&left), "at sync {n}, from version {version}: {left:?}");
     true
 }
 
 #[tokio::test]
-async fn every_migration_killed_at_any_fsync_leaves_the_old_schema_or_the_new_one() {
+async fn every_migration_killed_at_any_sync_leaves_the_old_schema_or_the_new_one() {
     if !can_trace() {
         return;
     }
@@ -92,7 +92,7 @@ async fn every_migration_killed_at_any_fsync_leaves_the_old_schema_or_the_new_on
         while is_killed_at(n, version).await {
             n += 1;
         }
-        assert!(n > 5, "only {n} fsyncs from version {version}");
+        assert!(n > 5, "only {n} syncs from version {version}");
     }
 }
 
